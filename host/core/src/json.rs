@@ -1,0 +1,197 @@
+//! A JSON document that is carried as text and read only where somebody looks into it.
+//!
+//! Payloads and outputs pass through the machine many times and are looked at rarely. Kept as text they are
+//! written to the journal without being taken apart, and keep their key order and their numbers to the last digit.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// How deep a document may nest. Everything that reads one recurses at most this far.
+pub const DEPTH_MAX: usize = 96;
+
+/// A JSON document: immutable, cheap to clone, valid and of bounded depth.
+#[derive(Clone)]
+pub struct Json(Arc<Inner>);
+
+struct Inner {
+    text: Box<RawValue>,
+    value: OnceLock<Value>,
+}
+
+/// The text is no JSON, or nests too deep.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseJsonError {
+    /// The text breaks RFC 8259.
+    #[error("not JSON: {0}")]
+    Syntax(String),
+    /// The text nests deeper than [`DEPTH_MAX`].
+    #[error("nests deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+}
+
+impl Json {
+    /// Takes a text that somebody else wrote.
+    ///
+    /// # Errors
+    /// Where the text is no JSON document, or nests deeper than [`DEPTH_MAX`].
+    pub fn from_text(text: impl Into<String>) -> Result<Self, ParseJsonError> {
+        let raw = RawValue::from_string(text.into()).map_err(|error| ParseJsonError::Syntax(error.to_string()))?;
+        Self::from_raw(raw)
+    }
+
+    /// Takes a raw value that serde has already found to be JSON.
+    ///
+    /// # Errors
+    /// Where it nests deeper than [`DEPTH_MAX`].
+    pub fn from_raw(raw: Box<RawValue>) -> Result<Self, ParseJsonError> {
+        if depth(raw.get()) > DEPTH_MAX {
+            return Err(ParseJsonError::TooDeep);
+        }
+        Ok(Self(Arc::new(Inner { text: raw, value: OnceLock::new() })))
+    }
+
+    /// The document `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(Arc::new(Inner { text: RawValue::NULL.to_owned(), value: OnceLock::new() }))
+    }
+
+    /// The document `{}`.
+    #[must_use]
+    pub fn empty_object() -> Self {
+        Self::from(&Value::Object(serde_json::Map::new()))
+    }
+
+    /// The text, as it came.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.text.get()
+    }
+
+    /// The raw value, for serde.
+    #[must_use]
+    pub fn raw(&self) -> &RawValue {
+        &self.0.text
+    }
+
+    /// The document, read at the first call and kept.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        self.0.value.get_or_init(|| {
+            // The text was found valid and of bounded depth when this value was made. What serde_json may still
+            // refuse is a number beyond the range of a double: it reads as null, as it does in a browser's JSON.stringify.
+            serde_json::from_str(self.text()).unwrap_or(Value::Null)
+        })
+    }
+
+    /// Whether the document is an object.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.text().starts_with('{')
+    }
+}
+
+/// How deep brackets nest, counted without recursion.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Self {
+        let text = value.to_string();
+        let raw = RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self(Arc::new(Inner { text: raw, value: OnceLock::new() }))
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        let json = Self::from(&value);
+        let _ = json.0.value.set(value);
+        json
+    }
+}
+
+impl PartialEq for Json {
+    /// Two documents are equal where they say the same, however they are spaced.
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text() || self.value() == other.value()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_raw(raw).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_keeps_its_text() {
+        let text = r#"{"b":1.10,"a":[123456789012345678901234567890]}"#;
+        let json = Json::from_text(text).expect("it is JSON");
+        assert_eq!(json.text(), text);
+        assert_eq!(serde_json::to_string(&json).expect("it is JSON"), text);
+    }
+
+    #[test]
+    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+        let deep = format!("{}{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1));
+        assert_eq!(Json::from_text(deep), Err(ParseJsonError::TooDeep));
+        let flat = format!("\"{}\\\"{}\"", "[".repeat(500), "{".repeat(500));
+        assert!(Json::from_text(flat).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        assert!(matches!(Json::from_text("{"), Err(ParseJsonError::Syntax(_))));
+        assert!(matches!(Json::from_text("nan"), Err(ParseJsonError::Syntax(_))));
+    }
+}

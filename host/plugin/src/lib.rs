@@ -1,0 +1,91 @@
+//! Plugins: the port through which the engine runs them, and the WebAssembly sandbox behind it.
+//!
+//! The door is [`PluginRuntime`].
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millwork_core::connector::{Connector, TypeRef};
+use millwork_core::digest::Digest;
+use millwork_core::id::RunId;
+use millwork_core::json::Json;
+use millwork_core::outcome::{Failure, Outcome, Resume};
+use millwork_core::time::Timestamp;
+
+/// PORT: runs plugins, and knows which there are.
+#[async_trait]
+pub trait PluginRuntime: Send + Sync + 'static {
+    /// Runs one attempt at a step in a fresh sandbox.
+    ///
+    /// Whatever the plugin does comes back as a [`Failure`]: a trap, an endless loop, an output that is no JSON.
+    /// Dropping the future interrupts the call. The same call may be made twice; its idempotency key tells.
+    async fn invoke(&self, call: Invocation) -> Reply;
+
+    /// Says what is wrong with a configuration, by the action's schema and by the plugin's own `validate`.
+    /// Values that hold an expression (a `${`) are not judged.
+    async fn validate(&self, connector: &Connector, config: &serde_json::Value) -> Vec<FieldError>;
+
+    /// Finds what a `type` means now.
+    ///
+    /// # Errors
+    /// A sentence for the author of the workflow: what is unknown, and the nearest thing that is known.
+    fn resolve(&self, reference: &TypeRef) -> Result<Connector, String>;
+}
+
+/// One attempt at a step, with everything that the plugin is told.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Which plugin: the bytes that the run is pinned to.
+    pub plugin: Digest,
+    /// Which of its actions.
+    pub action: String,
+    /// The configuration of the step, every expression evaluated.
+    pub config: Json,
+    /// How long the call may take, host calls included.
+    pub timeout: Duration,
+    /// The wall clock at the start of the call; the guest's clock counts on from here.
+    pub now: Timestamp,
+    /// The run.
+    pub run: RunId,
+    /// The name of the workflow.
+    pub workflow: String,
+    /// The name of the step.
+    pub step: String,
+    /// Which iteration of a loop this is, from zero.
+    pub iteration: Option<u32>,
+    /// Which attempt this is, from one.
+    pub attempt: u32,
+    /// The same over all attempts and restarts.
+    pub idempotency_key: String,
+    /// What woke it, where this continues a suspended call.
+    pub resumed: Option<Resume>,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The outcome, or why there is none.
+    pub result: Result<Outcome, Failure>,
+    /// What the plugin said meanwhile: its log, its standard output and error. Bounded.
+    pub log: Vec<LogLine>,
+}
+
+/// A line of a plugin's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was said.
+    pub at: Timestamp,
+    /// `trace`, `debug`, `info`, `warn` or `error`.
+    pub level: &'static str,
+    /// What was said, with its fields written after it.
+    pub message: String,
+}
+
+/// One thing wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// A JSON Pointer (RFC 6901) into the configuration; empty for the whole.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
