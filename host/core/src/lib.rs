@@ -2,7 +2,10 @@
 
 pub mod connector;
 pub mod digest;
+pub mod event;
 pub mod id;
 pub mod json;
 pub mod outcome;
+pub mod run;
+pub mod step;
 pub mod time;

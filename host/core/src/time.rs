@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
-/// The last microsecond that RFC 3339 can write: 9999-12-31T23:59:59.999999Z, less a day's room for offsets.
-const LAST_US: i64 = 253_402_214_399_999_999;
+/// The last microsecond that can be written as RFC 3339 with any offset: 9999-12-30T21:59:59.999999Z.
+const LAST_US: i64 = 253_402_207_199_999_999;
 
 impl Timestamp {
     /// The latest point in time that can be shown; sums stop here instead of overflowing.

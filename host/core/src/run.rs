@@ -1,0 +1,462 @@
+//! A run as its journal tells it: the fold of its events, and nothing else.
+//!
+//! [`Run::apply`] is the only thing that changes a run. The machine uses it on what it has just decided, and recovery
+//! uses it on what the store has kept, so a run that was interrupted cannot differ from one that was not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, LogLine, Record, RunCreated, Seq, Wait};
+use crate::id::RunId;
+use crate::json::Json;
+use crate::outcome::{Failure, Resume, Then, Wake};
+use crate::step::StepKey;
+use crate::time::Timestamp;
+
+/// Where a run stands, in the words of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Created, and nothing of it has been recorded since.
+    Pending,
+    /// Under way; a run that sleeps or waits is under way too.
+    Running,
+    /// Every step is done.
+    Success,
+    /// A step failed for good.
+    Failed,
+    /// Held until somebody resumes it.
+    Paused,
+    /// Ended because somebody asked.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// All of them, in the order of a run's life.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Running, Self::Success, Self::Failed, Self::Paused, Self::Cancelled];
+
+    /// The word that the API uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more can happen to the run.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        match self {
+            Self::Pending | Self::Running | Self::Paused => false,
+            Self::Success | Self::Failed | Self::Cancelled => true,
+        }
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is no status of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a status: use pending, running, success, failed, paused or cancelled")]
+pub struct ParseStatusError(String);
+
+impl FromStr for RunStatus {
+    type Err = ParseStatusError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| ParseStatusError(text.to_owned()))
+    }
+}
+
+/// A run: what its events say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    id: RunId,
+    next_seq: Seq,
+    created: Arc<RunCreated>,
+    created_at: Timestamp,
+    status: RunStatus,
+    started_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    error: Option<RunError>,
+    steps: BTreeMap<StepKey, Step>,
+    /// When the clock has something to do, soonest first. Derived from `steps`; kept so that nobody has to look
+    /// through ten thousand of them.
+    wakes: BTreeSet<(Timestamp, StepKey)>,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunError {
+    /// The step that failed.
+    pub step: StepKey,
+    /// A word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// A step of a run of which something has been recorded. A step that is not here has not begun, or is in its first
+/// attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Which attempt the phase belongs to, from one.
+    pub attempt: u32,
+    /// When its first attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// What its connector said, over all attempts.
+    pub log: Vec<LogLine>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// An attempt is being made.
+    Running {
+        /// What woke it, where the attempt had been suspended.
+        resume: Option<Resume>,
+    },
+    /// An attempt asked to be woken later.
+    Suspended {
+        /// What it waits for.
+        wait: Wait,
+        /// What the connector left for itself.
+        state: Vec<u8>,
+        /// What happens on waking.
+        then: Then,
+    },
+    /// An attempt failed, the next one is due at a time.
+    Retrying {
+        /// When.
+        due: Timestamp,
+        /// Why the last one failed.
+        failure: Failure,
+    },
+    /// Done.
+    Succeeded {
+        /// Its result.
+        output: Json,
+    },
+    /// Failed for good.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Its condition did not hold.
+    Skipped,
+    /// It was under way when the run ended.
+    Cancelled,
+}
+
+impl Phase {
+    /// Whether what follows the step may begin.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Skipped => true,
+            Self::Running { .. }
+            | Self::Suspended { .. }
+            | Self::Retrying { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled => false,
+        }
+    }
+
+    /// Whether the step has come to an end, good or bad.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Skipped | Self::Failed { .. } | Self::Cancelled => true,
+            Self::Running { .. } | Self::Suspended { .. } | Self::Retrying { .. } => false,
+        }
+    }
+
+    /// When the clock has something to do here, if ever.
+    const fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Suspended { wait, .. } => wait.due(),
+            Self::Retrying { due, .. } => Some(*due),
+            Self::Running { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Skipped
+            | Self::Cancelled => None,
+        }
+    }
+}
+
+/// The journal cannot be what this machine wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// There is no event at all.
+    #[error("the journal of {0:?} is empty")]
+    Empty(RunId),
+    /// It does not begin with the creation of the run.
+    #[error("the journal of {0:?} does not begin with run-created")]
+    Headless(RunId),
+}
+
+impl Run {
+    /// Folds a journal, oldest record first.
+    ///
+    /// # Errors
+    /// Where the journal is empty or does not begin with the creation of the run.
+    pub fn fold<'a>(id: RunId, records: impl IntoIterator<Item = &'a Record>) -> Result<Self, FoldError> {
+        let mut records = records.into_iter();
+        let first = records.next().ok_or(FoldError::Empty(id))?;
+        let Event::RunCreated(created) = &first.event else {
+            return Err(FoldError::Headless(id));
+        };
+        let mut run = Self::new(id, Arc::clone(created), first.at);
+        for record in records {
+            run.apply(record);
+        }
+        Ok(run)
+    }
+
+    /// A run of which only the first event has been written.
+    #[must_use]
+    pub const fn new(id: RunId, created: Arc<RunCreated>, at: Timestamp) -> Self {
+        Self {
+            id,
+            next_seq: 1,
+            created,
+            created_at: at,
+            status: RunStatus::Pending,
+            started_at: None,
+            completed_at: None,
+            error: None,
+            steps: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in the next record of the journal.
+    pub fn apply(&mut self, record: &Record) {
+        self.next_seq += 1;
+        let at = record.at;
+        match &record.event {
+            // Only the first record can be this one; `fold` has taken it.
+            Event::RunCreated(_) => {}
+            Event::StepStarted { step, attempt } => {
+                self.begin(at);
+                self.change(step, *attempt, Some(at), Phase::Running { resume: None }, &[]);
+            }
+            Event::StepSuspended { step, attempt, started_at, wait, state, then, log } => {
+                self.begin(*started_at);
+                let phase = Phase::Suspended { wait: wait.clone(), state: state.clone(), then: then.clone() };
+                self.change(step, *attempt, Some(*started_at), phase, log);
+            }
+            Event::StepResumed { step, wake } => self.resume(step, wake),
+            Event::StepSucceeded { step, attempt, started_at, output, log } => {
+                self.begin(*started_at);
+                self.finish(step, *attempt, Some(*started_at), at, Phase::Succeeded { output: output.clone() }, log);
+            }
+            Event::StepRetryScheduled { step, attempt, started_at, failure, due, log } => {
+                self.begin(*started_at);
+                let phase = Phase::Retrying { due: *due, failure: failure.clone() };
+                self.change(step, *attempt, Some(*started_at), phase, log);
+            }
+            Event::StepFailed { step, attempt, started_at, failure, log } => {
+                self.begin(*started_at);
+                self.finish(step, *attempt, Some(*started_at), at, Phase::Failed { failure: failure.clone() }, log);
+            }
+            Event::StepSkipped { step } => {
+                self.begin(at);
+                self.finish(step, 0, None, at, Phase::Skipped, &[]);
+            }
+            Event::StepCancelled { step } => {
+                let attempt = self.steps.get(step).map_or(1, |step| step.attempt);
+                self.finish(step, attempt, None, at, Phase::Cancelled, &[]);
+            }
+            Event::RunSucceeded {} => self.end(RunStatus::Success, at),
+            Event::RunFailed { step, code, message } => {
+                self.error = Some(RunError { step: step.clone(), code: code.clone(), message: message.clone() });
+                self.end(RunStatus::Failed, at);
+            }
+            Event::RunCancelled { .. } => self.end(RunStatus::Cancelled, at),
+        }
+    }
+
+    fn begin(&mut self, at: Timestamp) {
+        if self.status == RunStatus::Pending {
+            self.status = RunStatus::Running;
+        }
+        self.started_at.get_or_insert(at);
+    }
+
+    fn end(&mut self, status: RunStatus, at: Timestamp) {
+        self.begin(at);
+        self.status = status;
+        self.completed_at = Some(at);
+        self.wakes.clear();
+    }
+
+    fn change(
+        &mut self,
+        key: &StepKey,
+        attempt: u32,
+        started_at: Option<Timestamp>,
+        phase: Phase,
+        log: &[LogLine],
+    ) -> &mut Step {
+        let step = self.steps.entry(key.clone()).or_insert_with(|| Step {
+            phase: Phase::Running { resume: None },
+            attempt,
+            started_at: None,
+            completed_at: None,
+            log: Vec::new(),
+        });
+        if let Some(due) = step.phase.due() {
+            self.wakes.remove(&(due, key.clone()));
+        }
+        if let Some(due) = phase.due() {
+            self.wakes.insert((due, key.clone()));
+        }
+        step.phase = phase;
+        step.attempt = attempt;
+        step.started_at = step.started_at.or(started_at);
+        step.log.extend_from_slice(log);
+        step
+    }
+
+    fn finish(
+        &mut self,
+        key: &StepKey,
+        attempt: u32,
+        started_at: Option<Timestamp>,
+        at: Timestamp,
+        phase: Phase,
+        log: &[LogLine],
+    ) {
+        self.change(key, attempt, started_at, phase, log).completed_at = Some(at);
+    }
+
+    fn resume(&mut self, key: &StepKey, wake: &Wake) {
+        let (attempt, state) = match self.steps.get(key) {
+            Some(Step { phase: Phase::Suspended { state, .. }, attempt, .. }) => (*attempt, state.clone()),
+            Some(step) => (step.attempt, Vec::new()),
+            None => (1, Vec::new()),
+        };
+        let resume = Some(Resume { wake: wake.clone(), state });
+        self.change(key, attempt, None, Phase::Running { resume }, &[]);
+    }
+
+    /// Which run this is.
+    #[must_use]
+    pub const fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// Where the next event goes in the journal.
+    #[must_use]
+    pub const fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    /// How it began.
+    #[must_use]
+    pub const fn created(&self) -> &Arc<RunCreated> {
+        &self.created
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub const fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    /// When its first attempt at a step began.
+    #[must_use]
+    pub const fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    /// When it ended.
+    #[must_use]
+    pub const fn completed_at(&self) -> Option<Timestamp> {
+        self.completed_at
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub const fn error(&self) -> Option<&RunError> {
+        self.error.as_ref()
+    }
+
+    /// What has been recorded of a step.
+    #[must_use]
+    pub fn step(&self, key: &StepKey) -> Option<&Step> {
+        self.steps.get(key)
+    }
+
+    /// Every step of which something has been recorded, by name.
+    pub fn steps(&self) -> impl Iterator<Item = (&StepKey, &Step)> {
+        self.steps.iter()
+    }
+
+    /// When the clock next has something to do in this run, if ever.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.wakes.first().map(|(due, _)| *due)
+    }
+
+    /// The steps for which the clock has something to do by `now`, soonest first.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &StepKey> {
+        self.wakes.iter().take_while(move |(due, _)| *due <= now).map(|(_, key)| key)
+    }
+
+    /// What the lists and filters of the store keep of the run.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            status: self.status,
+            started_at: self.started_at,
+            completed_at: self.completed_at,
+            error: self.error.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step \"{}\" failed: {}", self.step, self.message)
+    }
+}
+
+/// What changes in a run while it lives, as the store lists and filters it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When its first attempt at a step began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// Why it failed, in a sentence.
+    pub error: Option<String>,
+}
