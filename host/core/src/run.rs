@@ -94,6 +94,8 @@ pub struct Run {
     completed_at: Option<Timestamp>,
     error: Option<RunError>,
     steps: BTreeMap<StepKey, Step>,
+    /// How many of `steps` let their followers begin. Derived; kept so that the end is seen without looking at all.
+    steps_done: usize,
     /// When the clock has something to do, soonest first. Derived from `steps`; kept so that nobody has to look
     /// through ten thousand of them.
     wakes: BTreeSet<(Timestamp, StepKey)>,
@@ -245,6 +247,7 @@ impl Run {
             completed_at: None,
             error: None,
             steps: BTreeMap::new(),
+            steps_done: 0,
             wakes: BTreeSet::new(),
         }
     }
@@ -331,6 +334,8 @@ impl Run {
         if let Some(due) = phase.due() {
             self.wakes.insert((due, key.clone()));
         }
+        self.steps_done += usize::from(phase.is_done());
+        self.steps_done -= usize::from(step.phase.is_done());
         step.phase = phase;
         step.attempt = attempt;
         step.started_at = step.started_at.or(started_at);
@@ -412,6 +417,12 @@ impl Run {
     #[must_use]
     pub fn step(&self, key: &StepKey) -> Option<&Step> {
         self.steps.get(key)
+    }
+
+    /// How many steps are done: succeeded or skipped.
+    #[must_use]
+    pub const fn steps_done(&self) -> usize {
+        self.steps_done
     }
 
     /// Every step of which something has been recorded, by name.
