@@ -12,6 +12,12 @@ pub enum Command {
     /// Go on from where the journal ends: a fresh run begins, a run whose host died goes on, a run whose time has come
     /// wakes. What is due and what is under way becomes effects.
     TakeUp,
+    /// The same, by a host that has attempts of the run under way: they are left alone. For after somebody else has
+    /// advanced the run.
+    Resync {
+        /// The steps whose attempts are being made here.
+        under_way: Vec<StepKey>,
+    },
     /// Do what has come due; leave what is under way alone.
     Wake,
     /// An attempt came back.

@@ -65,7 +65,8 @@ pub fn decide(graph: &Graph, run: &mut Run, command: Command, now: Timestamp) ->
     }
     let mut deciding = Deciding { graph, run, now, decision: Decision::default() };
     match command {
-        Command::TakeUp => deciding.take_up(),
+        Command::TakeUp => deciding.take_up(&[]),
+        Command::Resync { under_way } => deciding.take_up(&under_way),
         Command::Wake => deciding.wake(),
         Command::CompleteAttempt(returned) => deciding.complete_attempt(*returned)?,
         Command::RecordStart { step, attempt } => deciding.record_start(&step, attempt)?,

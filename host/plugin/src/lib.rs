@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use millwork_core::connector::{Connector, TypeRef};
 use millwork_core::digest::Digest;
+pub use millwork_core::event::{LogLevel, LogLine};
 use millwork_core::id::RunId;
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, Outcome, Resume};
@@ -68,17 +69,6 @@ pub struct Reply {
     pub result: Result<Outcome, Failure>,
     /// What the plugin said meanwhile: its log, its standard output and error. Bounded.
     pub log: Vec<LogLine>,
-}
-
-/// A line of a plugin's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When it was said.
-    pub at: Timestamp,
-    /// `trace`, `debug`, `info`, `warn` or `error`.
-    pub level: &'static str,
-    /// What was said, with its fields written after it.
-    pub message: String,
 }
 
 /// One thing wrong with a configuration.

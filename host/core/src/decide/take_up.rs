@@ -9,13 +9,18 @@ use crate::run::{Phase, Step};
 use crate::step::StepKey;
 
 impl Deciding<'_> {
-    /// Goes on from where the journal ends. What was under way when it ended is to be done again, under the same keys.
-    pub(super) fn take_up(&mut self) {
+    /// Goes on from where the journal ends. What was under way when it ended is to be done again, under the same keys,
+    /// but for what is `under_way` here.
+    pub(super) fn take_up(&mut self, under_way: &[StepKey]) {
         for index in 0..self.graph.nodes().len() {
             if self.run.status().is_finished() {
                 return;
             }
-            match self.run.step(&key(self.graph.node(index))) {
+            let step = key(self.graph.node(index));
+            if under_way.contains(&step) {
+                continue;
+            }
+            match self.run.step(&step) {
                 Some(Step { phase: Phase::Running { resume }, attempt, .. }) => {
                     let (attempt, resume) = (*attempt, resume.clone());
                     self.continue_attempt(index, attempt, resume);

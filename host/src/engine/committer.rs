@@ -1,0 +1,79 @@
+//! Group commit: gathers what everybody wants written and hands it to the store in one piece.
+//!
+//! While one batch is being made durable the next one gathers, so the batch grows with the load and no timer is needed.
+
+use std::sync::Arc;
+
+use millwork_store::{Commit, Committed, Error, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Commits in one batch. More would make everybody wait for the last one's pages.
+const BATCH_MAX: usize = 4_096;
+
+/// Where commits are handed in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Committer {
+    queue: mpsc::UnboundedSender<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    commit: Commit,
+    answer: oneshot::Sender<Result<Committed, CommitError>>,
+}
+
+/// Nobody knows whether the commit was written. Load the run and look.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the store did not confirm the commit")]
+pub struct CommitError(#[source] pub Arc<Error>);
+
+impl Committer {
+    /// Starts the task that writes. It ends when the last committer is dropped and everything is written.
+    pub fn start(store: Arc<dyn Store>) -> (Self, JoinHandle<()>) {
+        // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
+        // requests and runs in flight, which are bounded.
+        let (queue, waiting) = mpsc::unbounded_channel();
+        (Self { queue }, tokio::spawn(write_batches(store, waiting)))
+    }
+
+    /// Writes a commit, and answers once it is durable.
+    pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+        let (answer, written) = oneshot::channel();
+        let gone = || {
+            CommitError(Arc::new(Error::Unavailable {
+                action: "commit while shutting down",
+                source: "the committer has ended".into(),
+            }))
+        };
+        self.queue.send(Waiting { commit, answer }).map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
+    }
+}
+
+async fn write_batches(store: Arc<dyn Store>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let (commits, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
+        metrics::histogram!(crate::telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
+        match store.commit(commits).await {
+            Ok(results) => {
+                // A caller who has gone away does not want to know.
+                for (answer, result) in answers.into_iter().zip(results) {
+                    let _ = answer.send(Ok(result));
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store did not take a batch of commits");
+                let error = CommitError(Arc::new(error));
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn count(commits: usize) -> f64 {
+    u32::try_from(commits).map_or(f64::INFINITY, f64::from)
+}
