@@ -1,0 +1,5 @@
+//! The whole host, tested as a whole. One binary, since each one links the plugin runtime again.
+
+mod support;
+
+mod engine_in_memory;
