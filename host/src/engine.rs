@@ -37,7 +37,7 @@ use crate::random;
 use crate::telemetry;
 use committer::{CommitError, Committer};
 use definitions::Definitions;
-use registry::Registry;
+use registry::{Registry, Reserved};
 use schedule::Schedule;
 
 /// What the engine is told by whoever runs it.
@@ -83,7 +83,7 @@ struct Parts {
     committer: Committer,
     definitions: Definitions,
     registry: Registry,
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     /// Who waits for a run to end.
     waiters: Mutex<HashMap<RunId, Arc<Notify>>>,
     tasks: TaskTracker,
@@ -198,10 +198,11 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Self {
-        let (committer, _) = Committer::start(Arc::clone(&store));
+        let schedule = Arc::new(Schedule::starting_at(clock.now()));
+        let committer = Committer::start(Arc::clone(&store), Arc::clone(&schedule));
         let definitions = Definitions::new(Arc::clone(&store), Arc::clone(&plugins), Arc::clone(&options.env));
         let engine = Self(Arc::new(Parts {
-            schedule: Schedule::starting_at(clock.now()),
+            schedule,
             store,
             bus,
             plugins,
@@ -281,10 +282,21 @@ impl Engine {
             due_at: Some(at),
             new: Some(NewRun { workflow: created.workflow, version: created.version, created_at: at, idempotency: idempotency.clone() }),
         };
-        match parts.committer.commit(commit).await? {
+        // In hand before it is written, so that nobody who reads the store takes it up beside us.
+        let place = parts.registry.reserve(run);
+        let committed = match parts.committer.commit(commit).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                // It may have been written after all: then it is due, and the store knows it.
+                drop(place);
+                parts.schedule.note_backlog();
+                return Err(error.into());
+            }
+        };
+        match committed {
             Committed::Written => {
                 metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
-                self.hand_on(WorkItem { run, fresh: Some(Fresh { created, at }) });
+                self.hand_on_reserved(place, WorkItem { run, fresh: Some(Fresh { created, at }) });
                 Ok(run)
             }
             Committed::Replayed { run, fingerprint } if idempotency.as_ref().is_some_and(|i| i.fingerprint == fingerprint) => {
@@ -462,15 +474,22 @@ impl Engine {
         }
     }
 
+    /// The same for a run whose place in the registry has been taken already.
+    fn hand_on_reserved(&self, place: Reserved<'_>, item: WorkItem) {
+        if !self.0.schedule.has_backlog() && self.0.bus.publish(item).is_ok() {
+            place.keep();
+        } else {
+            drop(place);
+            self.0.schedule.note_backlog();
+        }
+    }
+
     /// Hands a due run on to the bus, where there is room. A run that is in hand already needs no room.
     fn offer(&self, item: WorkItem) -> bool {
-        let run = item.run;
-        if !self.0.registry.enqueue(run) {
-            return true;
-        }
+        let Some(place) = self.0.registry.enqueue(item.run) else { return true };
         let has_room = self.0.bus.publish(item).is_ok();
-        if !has_room {
-            self.0.registry.dequeue(run);
+        if has_room {
+            place.keep();
         }
         has_room
     }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use millwork_store::{Commit, Committed, Error, Store};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+
+use super::schedule::Schedule;
 
 /// Commits in one batch. More would make everybody wait for the last one's pages.
 const BATCH_MAX: usize = 4_096;
 
 /// Where commits are handed in. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Committer {
+pub(super) struct Committer {
     queue: mpsc::UnboundedSender<Waiting>,
 }
 
@@ -30,15 +31,19 @@ pub struct CommitError(#[source] pub Arc<Error>);
 
 impl Committer {
     /// Starts the task that writes. It ends when the last committer is dropped and everything is written.
-    pub fn start(store: Arc<dyn Store>) -> (Self, JoinHandle<()>) {
+    ///
+    /// A caller may go away while it waits, as a request does whose client hangs up. What it wanted is written all the
+    /// same, and the schedule is told to look for it.
+    pub(super) fn start(store: Arc<dyn Store>, schedule: Arc<Schedule>) -> Self {
         // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
         // requests and runs in flight, which are bounded.
         let (queue, waiting) = mpsc::unbounded_channel();
-        (Self { queue }, tokio::spawn(write_batches(store, waiting)))
+        tokio::spawn(write_batches(store, schedule, waiting));
+        Self { queue }
     }
 
     /// Writes a commit, and answers once it is durable.
-    pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let (answer, written) = oneshot::channel();
         let gone = || {
             CommitError(Arc::new(Error::Unavailable {
@@ -51,16 +56,17 @@ impl Committer {
     }
 }
 
-async fn write_batches(store: Arc<dyn Store>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+async fn write_batches(store: Arc<dyn Store>, schedule: Arc<Schedule>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (commits, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
         metrics::histogram!(crate::telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
         match store.commit(commits).await {
             Ok(results) => {
-                // A caller who has gone away does not want to know.
                 for (answer, result) in answers.into_iter().zip(results) {
-                    let _ = answer.send(Ok(result));
+                    if answer.send(Ok(result)).is_err() {
+                        schedule.note_backlog();
+                    }
                 }
             }
             Err(error) => {

@@ -36,6 +36,29 @@ impl Handle {
     }
 }
 
+/// A place for a run that is about to be queued; given back where it is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    registry: &'a Registry,
+    run: RunId,
+}
+
+impl Reserved<'_> {
+    /// The run is on the bus: whoever takes it from there takes the place over.
+    pub(super) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut runs = self.registry.runs();
+        if matches!(runs.get(&self.run), Some(Hold::Queued)) {
+            runs.remove(&self.run);
+        }
+    }
+}
+
 /// A run that is being driven here, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Held<'a> {
@@ -70,28 +93,27 @@ impl Registry {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks a run as queued. Where it is in hand already, the one who has it is told to look again, and the answer is no.
-    pub(super) fn enqueue(&self, run: RunId) -> bool {
+    /// Takes a place for a run that is about to be queued. Where it is in hand already, the one who has it is told to look
+    /// again, and there is nothing to queue.
+    pub(super) fn enqueue(&self, run: RunId) -> Option<Reserved<'_>> {
         match self.runs().entry(run) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Hold::Queued);
-                true
+                Some(Reserved { registry: self, run })
             }
             Entry::Occupied(held) => {
                 if let Hold::Driven(handle) = held.get() {
                     handle.happened.notify_one();
                 }
-                false
+                None
             }
         }
     }
 
-    /// Takes back [`Self::enqueue`]: there was no room in the queue.
-    pub(super) fn dequeue(&self, run: RunId) {
-        let mut runs = self.runs();
-        if matches!(runs.get(&run), Some(Hold::Queued)) {
-            runs.remove(&run);
-        }
+    /// Takes a place for a run that nobody else knows yet.
+    pub(super) fn reserve(&self, run: RunId) -> Reserved<'_> {
+        self.runs().insert(run, Hold::Queued);
+        Reserved { registry: self, run }
     }
 
     /// Begins to drive a run; nothing where somebody does already, who is told to look again.

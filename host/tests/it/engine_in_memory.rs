@@ -361,3 +361,64 @@ async fn independent_steps_run_beside_each_other() {
     let run = host.trigger(id, json!({})).await;
     host.succeeded(run).await;
 }
+
+#[tokio::test]
+async fn a_run_whose_caller_hung_up_is_executed_all_the_same() {
+    let host = Harness::new();
+    let id = host.create(workflow(json!([{"name": "say", "type": "echo"}]))).await;
+    let warm = host.trigger(id, json!({})).await;
+    host.succeeded(warm).await;
+    host.settle().await;
+    {
+        let trigger = host.try_trigger(id, json!({"n": 1}), None);
+        tokio::pin!(trigger);
+        // Polled once, so that the commit is handed in; then dropped, as a server drops the request of a client that hung up.
+        assert!(futures::poll!(trigger.as_mut()).is_pending());
+    }
+    for _ in 0..100 {
+        host.settle().await;
+        if host.plugins.calls().len() == 2 {
+            return;
+        }
+    }
+    panic!("the run was written and never executed");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_now_and_then_loses_nothing() {
+    for seed in 0..6 {
+        let host = Harness::new();
+        let id = host
+            .create(workflow(json!([
+                {"name": "one", "type": "echo", "config": {"n": "${payload.n}"}},
+                {"name": "nap", "type": "delay", "config": {"duration": 1}},
+                {"name": "two", "type": "echo", "config": {"n": "${one.n + 1}"}},
+            ])))
+            .await;
+        host.store.fail_commits_at_random(seed, 30);
+        let mut accepted = Vec::new();
+        for n in 0..20 {
+            // Not acknowledged means not promised: only what was accepted has to end.
+            if let Ok(run) = host.try_trigger(id, json!({"n": n}), None).await {
+                accepted.push((run, n));
+            }
+        }
+        for _ in 0..200 {
+            host.settle().await;
+            host.clock.advance(Duration::from_millis(500));
+            let mut open = 0;
+            for (run, _) in &accepted {
+                open += usize::from(!host.run(*run).await.run.status().is_finished());
+            }
+            if open == 0 {
+                break;
+            }
+        }
+        assert!(!accepted.is_empty(), "seed {seed}: nothing was accepted");
+        for (run, n) in accepted {
+            let view = host.run(run).await;
+            assert_eq!(view.run.status(), RunStatus::Success, "seed {seed}: {:?}", view.run);
+            assert_eq!(output(&view, "two"), json!({"n": n + 1}), "seed {seed}");
+        }
+    }
+}

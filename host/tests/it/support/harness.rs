@@ -12,7 +12,7 @@ use millwork_core::json::Json;
 use millwork_core::run::RunStatus;
 use millwork_core::time::Timestamp;
 use millwork_store::Store;
-use millwork_store::memory::Memory;
+use millwork_store::Memory;
 use serde_json::{Value, json};
 
 use super::scripted::Scripted;
