@@ -9,8 +9,14 @@ use crate::run::Phase;
 use crate::step::StepKey;
 
 impl Deciding<'_> {
+    /// Begins a step if its time has come, once: two steps that end in one decision may both set it free.
+    pub(super) fn begin_if_ready(&mut self, index: NodeIndex) -> Option<Begun> {
+        let begins = is_ready(self.graph, self.run, index) && self.begun.insert(index);
+        begins.then(|| self.begin(index))
+    }
+
     /// Begins a step whose time has come: looks at its condition, then makes its first attempt an effect.
-    pub(super) fn begin(&mut self, index: NodeIndex) -> Begun {
+    fn begin(&mut self, index: NodeIndex) -> Begun {
         let node = self.graph.node(index);
         let holds = match &node.condition {
             None => Ok(true),
