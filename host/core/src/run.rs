@@ -303,7 +303,7 @@ impl Run {
         if self.status == RunStatus::Pending {
             self.status = RunStatus::Running;
         }
-        self.started_at.get_or_insert(at);
+        self.started_at = earlier(self.started_at, Some(at));
     }
 
     fn end(&mut self, status: RunStatus, at: Timestamp) {
@@ -338,7 +338,8 @@ impl Run {
         self.steps_done -= usize::from(step.phase.is_done());
         step.phase = phase;
         step.attempt = attempt;
-        step.started_at = step.started_at.or(started_at);
+        // An attempt that was recorded while it ran tells only at its end when it began.
+        step.started_at = earlier(step.started_at, started_at);
         step.log.extend_from_slice(log);
         step
     }
@@ -451,6 +452,10 @@ impl Run {
             error: self.error.as_ref().map(ToString::to_string),
         }
     }
+}
+
+fn earlier(known: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
+    known.into_iter().chain(told).min()
 }
 
 impl fmt::Display for RunError {
