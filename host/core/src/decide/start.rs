@@ -45,7 +45,7 @@ impl Deciding<'_> {
     /// Records that an attempt is under way, for those who look at the run meanwhile.
     pub(super) fn record_start(&mut self, step: &StepKey, attempt: u32) -> Result<(), Rejection> {
         let stale = || Rejection::StaleAttempt { step: step.clone(), attempt };
-        let index = self.graph.find(&step.name).ok_or_else(stale)?;
+        let index = self.find_step(step).ok_or_else(stale)?;
         match self.run.step(step) {
             None if attempt == 1 && is_ready(self.graph, self.run, index) => {
                 self.record(Event::StepStarted { step: step.clone(), attempt });
