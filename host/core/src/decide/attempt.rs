@@ -2,6 +2,7 @@
 
 use super::{Deciding, Rejection, is_ready, key};
 use crate::command::AttemptReturned;
+use crate::definition::Delivery;
 use crate::event::{Event, Wait};
 use crate::graph::NodeIndex;
 use crate::outcome::{Failure, FailureKind, Outcome, Suspension, Then, Until};
@@ -32,8 +33,11 @@ impl Deciding<'_> {
                 }
             }
             Err(failure) => {
-                let policy = self.retry_policy(self.graph.node(index));
-                match policy.wait_after(attempt, failure.kind, chance) {
+                let node = self.graph.node(index);
+                // An attempt that was cut off may have acted, as after a crash.
+                let may_repeat = node.delivery == Delivery::AtLeastOnce || failure.kind != FailureKind::Timeout;
+                let wait = self.retry_policy(node).wait_after(attempt, failure.kind, chance);
+                match wait.filter(|_| may_repeat) {
                     Some(wait) => {
                         let due = self.now.after(wait);
                         self.record(Event::StepRetryScheduled { step, attempt, started_at, failure, due, log });
