@@ -290,7 +290,10 @@ impl Run {
                 let attempt = self.steps.get(step).map_or(1, |step| step.attempt);
                 self.finish(step, attempt, None, at, Phase::Cancelled, &[]);
             }
-            Event::RunSucceeded {} => self.end(RunStatus::Success, at),
+            Event::RunSucceeded {} => {
+                self.begin(at);
+                self.end(RunStatus::Success, at);
+            }
             Event::RunFailed { step, code, message } => {
                 self.error = Some(RunError { step: step.clone(), code: code.clone(), message: message.clone() });
                 self.end(RunStatus::Failed, at);
@@ -307,7 +310,6 @@ impl Run {
     }
 
     fn end(&mut self, status: RunStatus, at: Timestamp) {
-        self.begin(at);
         self.status = status;
         self.completed_at = Some(at);
         self.wakes.clear();
