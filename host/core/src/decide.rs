@@ -162,11 +162,8 @@ impl Deciding<'_> {
     }
 
     fn retry_policy(&self, node: &Node) -> RetryPolicy {
-        let own = self.run.created().plugins.get(&node.connector).and_then(|pin| pin.attempts_max);
-        node.retry.unwrap_or_else(|| {
-            let default = RetryPolicy::default();
-            RetryPolicy { attempts_max: own.unwrap_or(default.attempts_max), ..default }
-        })
+        let connectors_own = self.run.created().plugins.get(&node.connector).and_then(|pin| pin.attempts_max);
+        RetryPolicy { attempts_max: node.retry.attempts_max.or(connectors_own), ..node.retry }
     }
 }
 

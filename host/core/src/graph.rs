@@ -43,8 +43,8 @@ pub struct Node {
     pub dependents: Vec<NodeIndex>,
     /// What has to hold, or it is skipped.
     pub condition: Option<Expression>,
-    /// How it is tried again; the connector's way where absent.
-    pub retry: Option<RetryPolicy>,
+    /// How it is tried again.
+    pub retry: RetryPolicy,
     /// How long an attempt may take; the connector's limit where absent.
     pub timeout: Option<Duration>,
     /// What a crash in the middle of an attempt means.
