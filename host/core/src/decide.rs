@@ -8,6 +8,7 @@ mod scope;
 mod start;
 mod take_up;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::command::Command;
@@ -63,7 +64,7 @@ pub fn decide(graph: &Graph, run: &mut Run, command: Command, now: Timestamp) ->
     if run.status().is_finished() {
         return Err(Rejection::Finished { run: run.id(), status: run.status() });
     }
-    let mut deciding = Deciding { graph, run, now, decision: Decision::default() };
+    let mut deciding = Deciding { graph, run, now, begun: BTreeSet::new(), decision: Decision::default() };
     match command {
         Command::TakeUp => deciding.take_up(&[]),
         Command::Resync { under_way } => deciding.take_up(&under_way),
@@ -80,6 +81,8 @@ struct Deciding<'a> {
     graph: &'a Graph,
     run: &'a mut Run,
     now: Timestamp,
+    /// The steps that this decision has begun. A first attempt leaves no event behind, so the run does not tell.
+    begun: BTreeSet<NodeIndex>,
     decision: Decision,
 }
 
@@ -98,7 +101,7 @@ impl Deciding<'_> {
                 if self.run.status().is_finished() {
                     return;
                 }
-                if is_ready(self.graph, self.run, dependent) && self.begin(dependent) == Begun::Skipped {
+                if self.begin_if_ready(dependent) == Some(Begun::Skipped) {
                     set_free.push(dependent);
                 }
             }
@@ -160,11 +163,8 @@ impl Deciding<'_> {
     }
 
     fn retry_policy(&self, node: &Node) -> RetryPolicy {
-        let own = self.run.created().plugins.get(&node.connector).and_then(|pin| pin.attempts_max);
-        node.retry.unwrap_or_else(|| {
-            let default = RetryPolicy::default();
-            RetryPolicy { attempts_max: own.unwrap_or(default.attempts_max), ..default }
-        })
+        let connectors_own = self.run.created().plugins.get(&node.connector).and_then(|pin| pin.attempts_max);
+        RetryPolicy { attempts_max: node.retry.attempts_max.or(connectors_own), ..node.retry }
     }
 }
 

@@ -56,8 +56,8 @@ pub struct StepDefinition {
     pub needs: Option<Vec<String>>,
     /// An expression that has to hold, or the step is skipped.
     pub condition: Option<String>,
-    /// How it is tried again; the connector's way where absent.
-    pub retry: Option<RetryPolicy>,
+    /// How it is tried again.
+    pub retry: RetryPolicy,
     /// How long an attempt may take; the connector's limit where absent.
     pub timeout: Option<Duration>,
     /// What a crash in the middle of an attempt means.
@@ -140,7 +140,7 @@ impl StepDefinition {
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             problems.push(Problem::new(format!("{path}/timeout"), "must be longer than nothing"));
         }
-        let retry = retry.map(|(retry, path)| read_retry(retry, &path, problems));
+        let retry = retry.map(|(retry, path)| read_retry(retry, &path, problems)).unwrap_or_default();
         Self { name, connector, config, needs, condition, retry, timeout, delivery: delivery.unwrap_or_default() }
     }
 }
@@ -149,7 +149,7 @@ fn read_retry(document: &Value, path: &str, problems: &mut Vec<Problem>) -> Retr
     let default = RetryPolicy::default();
     let mut fields = Fields::of(document, path, "a retry policy", problems);
     let policy = RetryPolicy {
-        attempts_max: fields.whole("max_attempts", 1, ATTEMPTS_MAX).unwrap_or(default.attempts_max),
+        attempts_max: fields.whole("max_attempts", 1, ATTEMPTS_MAX),
         initial: fields.duration("initial").unwrap_or(default.initial),
         factor: fields.number("factor", 1.0, 100.0).unwrap_or(default.factor),
         longest: fields.duration("max").unwrap_or(default.longest),

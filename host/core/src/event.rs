@@ -281,6 +281,9 @@ impl Record {
                 if v > FORMAT {
                     return Err(DecodeError::Newer { found: v });
                 }
+                if v == 0 {
+                    return Err(DecodeError::Damaged(serde::de::Error::custom("there never was a journal format 0")));
+                }
                 let Read { at, event } = read.map_err(DecodeError::Damaged)?;
                 Ok(Self { at, event })
             }

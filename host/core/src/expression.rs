@@ -78,15 +78,12 @@ impl Expression {
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.clone())
             .map_err(|error| refuse(describe(&error)))?;
-        let names = compiled
-            .undeclared_variables(false)
-            .into_iter()
-            .filter(|name| !ENVIRONMENT.globals().any(|(global, _)| global == name))
-            .collect();
+        let names = compiled.undeclared_variables(false).into_iter().collect();
         Ok(Self { source, compiled, names })
     }
 
-    /// The names that the expression takes from its scope.
+    /// The names that the expression takes from its scope, or from the language where the scope has none
+    /// ([`is_function`]).
     #[must_use]
     pub const fn names(&self) -> &BTreeSet<String> {
         &self.names
@@ -119,6 +116,12 @@ impl Expression {
     fn error(&self, problem: String) -> ExpressionError {
         ExpressionError { expression: shorten(&self.source), problem }
     }
+}
+
+/// Whether a name means something by itself: `range`, `dict`. A scope may give it another meaning.
+#[must_use]
+pub fn is_function(name: &str) -> bool {
+    ENVIRONMENT.globals().any(|(global, _)| global == name)
 }
 
 impl fmt::Debug for Expression {
@@ -321,7 +324,7 @@ mod tests {
     fn what_an_expression_names_is_known_before_it_runs() {
         let names = |source| Expression::compile(source).expect("it compiles").names().iter().cloned().collect::<Vec<_>>();
         assert_eq!(names("payload.a + fetch.b[index]"), ["fetch", "index", "payload"]);
-        assert_eq!(names("range(3) | list"), Vec::<String>::new());
+        assert_eq!(names("range(3) | list"), ["range"]);
         assert_eq!(names("steps['my-step'].id"), ["steps"]);
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::connector::{Catalog, Connector};
 use crate::definition::{Definition, Delivery, Problem, RESERVED_NAMES, StepDefinition, unknown};
-use crate::expression::Expression;
+use crate::expression::{Expression, is_function};
 use crate::retry::RetryPolicy;
 use crate::template::Template;
 
@@ -43,8 +43,8 @@ pub struct Node {
     pub dependents: Vec<NodeIndex>,
     /// What has to hold, or it is skipped.
     pub condition: Option<Expression>,
-    /// How it is tried again; the connector's way where absent.
-    pub retry: Option<RetryPolicy>,
+    /// How it is tried again.
+    pub retry: RetryPolicy,
     /// How long an attempt may take; the connector's limit where absent.
     pub timeout: Option<Duration>,
     /// What a crash in the middle of an attempt means.
@@ -312,6 +312,7 @@ impl Names<'_> {
                 "step \"{name}\" is not surely done when \"{}\" begins; put it above, or in its `needs`",
                 self.step
             )),
+            None if is_function(name) => None,
             None if RESERVED_NAMES.contains(&name) => Some(format!("\"{name}\" has no meaning here")),
             None => {
                 let before = self.names.iter().enumerate().filter(|(index, _)| self.is_before(*index));

@@ -3,6 +3,8 @@
 //! Payloads and outputs pass through the machine many times and are looked at rarely. Kept as text they are
 //! written to the journal without being taken apart, and keep their key order and their numbers to the last digit.
 
+mod mend;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -83,8 +85,11 @@ impl Json {
     pub fn value(&self) -> &Value {
         self.0.value.get_or_init(|| {
             // The text was found valid and of bounded depth when this value was made. What serde_json may still
-            // refuse is a number beyond the range of a double: it reads as null, as it does in a browser's JSON.stringify.
-            serde_json::from_str(self.text()).unwrap_or(Value::Null)
+            // refuse is a number beyond the range of a double, or half a surrogate pair.
+            // The null is for what nobody has thought of: a document that stopped its run at every start would be worse.
+            serde_json::from_str(self.text())
+                .or_else(|_| serde_json::from_str(&mend::mend(self.text())))
+                .unwrap_or(Value::Null)
         })
     }
 
@@ -171,6 +176,8 @@ impl<'de> Deserialize<'de> for Json {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -187,6 +194,16 @@ mod tests {
         assert_eq!(Json::from_text(deep), Err(ParseJsonError::TooDeep));
         let flat = format!("\"{}\\\"{}\"", "[".repeat(500), "{".repeat(500));
         assert!(Json::from_text(flat).is_ok());
+    }
+
+    #[test]
+    fn what_json_allows_and_a_value_cannot_hold_costs_only_itself() {
+        let read = |text: &str| Json::from_text(text).expect("it is JSON").value().clone();
+        assert_eq!(read(r#"{"order": 7, "far": 1e999, "near": -1E+5}"#), json!({"order": 7, "far": null, "near": -1e5}));
+        assert_eq!(read("[17976931348623158e292, 1e308999, 1.7976931348623159e308, -0.0]")[3], json!(-0.0));
+        assert_eq!(read(&format!("[1, {}]", "9".repeat(400))), json!([1, null]));
+        assert_eq!(read(r#"{"a": 1e999, "lone": "x\ud800y", "pair": "\ud83d\ude00"}"#), json!({"a": null, "lone": "x\u{fffd}y", "pair": "😀"}));
+        assert_eq!(read(r#"["\udc00", "\ud800\u0041", "\ud800", "\\ud800", "1e999"]"#), json!(["\u{fffd}", "\u{fffd}A", "\u{fffd}", "\\ud800", "1e999"]));
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use crate::outcome::FailureKind;
 
+/// Attempts in all where neither the step nor its connector says.
+pub const ATTEMPTS_DEFAULT: u32 = 3;
+
 /// How a step is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first included.
-    pub attempts_max: u32,
+    /// Attempts in all, the first included; the connector's number where absent, or [`ATTEMPTS_DEFAULT`].
+    pub attempts_max: Option<u32>,
     /// The wait after the first failure.
     pub initial: Duration,
     /// What each wait is multiplied with to give the next.
@@ -41,10 +44,10 @@ impl Chance {
 }
 
 impl Default for RetryPolicy {
-    /// Three attempts, a second and two seconds apart at most.
+    /// Three attempts where the connector says nothing else, a second and two seconds apart at most.
     fn default() -> Self {
         Self {
-            attempts_max: 3,
+            attempts_max: None,
             initial: Duration::from_secs(1),
             factor: 2.0,
             longest: Duration::from_secs(60),
@@ -57,7 +60,7 @@ impl RetryPolicy {
     /// How long to wait after `attempt` (from one) failed; nothing where it was the last, or another would fail too.
     #[must_use]
     pub fn wait_after(&self, attempt: u32, kind: FailureKind, chance: Chance) -> Option<Duration> {
-        if !kind.is_retryable() || attempt >= self.attempts_max {
+        if !kind.is_retryable() || attempt >= self.attempts_max.unwrap_or(ATTEMPTS_DEFAULT) {
             return None;
         }
         // The other side knows best how long it is busy.
@@ -81,7 +84,7 @@ mod tests {
     use super::*;
 
     const EVEN: RetryPolicy = RetryPolicy {
-        attempts_max: 6,
+        attempts_max: Some(6),
         initial: Duration::from_secs(1),
         factor: 2.0,
         longest: Duration::from_secs(5),
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_thousandth_attempt_does_not_overflow() {
-        let policy = RetryPolicy { attempts_max: u32::MAX, factor: 1e9, ..EVEN };
+        let policy = RetryPolicy { attempts_max: Some(u32::MAX), factor: 1e9, ..EVEN };
         assert_eq!(policy.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF), Some(Duration::from_secs(5)));
     }
 }

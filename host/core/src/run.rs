@@ -290,7 +290,10 @@ impl Run {
                 let attempt = self.steps.get(step).map_or(1, |step| step.attempt);
                 self.finish(step, attempt, None, at, Phase::Cancelled, &[]);
             }
-            Event::RunSucceeded {} => self.end(RunStatus::Success, at),
+            Event::RunSucceeded {} => {
+                self.begin(at);
+                self.end(RunStatus::Success, at);
+            }
             Event::RunFailed { step, code, message } => {
                 self.error = Some(RunError { step: step.clone(), code: code.clone(), message: message.clone() });
                 self.end(RunStatus::Failed, at);
@@ -303,11 +306,10 @@ impl Run {
         if self.status == RunStatus::Pending {
             self.status = RunStatus::Running;
         }
-        self.started_at.get_or_insert(at);
+        self.started_at = earlier(self.started_at, Some(at));
     }
 
     fn end(&mut self, status: RunStatus, at: Timestamp) {
-        self.begin(at);
         self.status = status;
         self.completed_at = Some(at);
         self.wakes.clear();
@@ -338,7 +340,8 @@ impl Run {
         self.steps_done -= usize::from(step.phase.is_done());
         step.phase = phase;
         step.attempt = attempt;
-        step.started_at = step.started_at.or(started_at);
+        // An attempt that was recorded while it ran tells only at its end when it began.
+        step.started_at = earlier(step.started_at, started_at);
         step.log.extend_from_slice(log);
         step
     }
@@ -451,6 +454,10 @@ impl Run {
             error: self.error.as_ref().map(ToString::to_string),
         }
     }
+}
+
+fn earlier(known: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
+    known.into_iter().chain(told).min()
 }
 
 impl fmt::Display for RunError {

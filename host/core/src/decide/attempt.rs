@@ -1,11 +1,13 @@
 //! An attempt came back.
 
-use super::{Deciding, Rejection, is_ready};
+use super::{Deciding, Rejection, is_ready, key};
 use crate::command::AttemptReturned;
+use crate::definition::Delivery;
 use crate::event::{Event, Wait};
 use crate::graph::NodeIndex;
 use crate::outcome::{Failure, FailureKind, Outcome, Suspension, Then, Until};
 use crate::run::Phase;
+use crate::step::StepKey;
 
 impl Deciding<'_> {
     pub(super) fn complete_attempt(&mut self, returned: AttemptReturned) -> Result<(), Rejection> {
@@ -31,8 +33,11 @@ impl Deciding<'_> {
                 }
             }
             Err(failure) => {
-                let policy = self.retry_policy(self.graph.node(index));
-                match policy.wait_after(attempt, failure.kind, chance) {
+                let node = self.graph.node(index);
+                // An attempt that was cut off may have acted, as after a crash.
+                let may_repeat = node.delivery == Delivery::AtLeastOnce || failure.kind != FailureKind::Timeout;
+                let wait = self.retry_policy(node).wait_after(attempt, failure.kind, chance);
+                match wait.filter(|_| may_repeat) {
                     Some(wait) => {
                         let due = self.now.after(wait);
                         self.record(Event::StepRetryScheduled { step, attempt, started_at, failure, due, log });
@@ -47,12 +52,17 @@ impl Deciding<'_> {
     /// Finds the step of an attempt that is under way. A late answer finds its place taken.
     fn find_attempt(&self, returned: &AttemptReturned) -> Result<NodeIndex, Rejection> {
         let stale = || Rejection::StaleAttempt { step: returned.step.clone(), attempt: returned.attempt };
-        let index = self.graph.find(&returned.step.name).ok_or_else(stale)?;
+        let index = self.find_step(&returned.step).ok_or_else(stale)?;
         let is_under_way = match self.run.step(&returned.step) {
             None => returned.attempt == 1 && is_ready(self.graph, self.run, index),
             Some(step) => step.attempt == returned.attempt && matches!(step.phase, Phase::Running { .. }),
         };
         if is_under_way { Ok(index) } else { Err(stale()) }
+    }
+
+    /// Where a step stands. A step that is no loop has no iterations.
+    pub(super) fn find_step(&self, step: &StepKey) -> Option<NodeIndex> {
+        self.graph.find(&step.name).filter(|&index| key(self.graph.node(index)) == *step)
     }
 
     fn wait(&self, until: Until) -> Wait {

@@ -9,8 +9,14 @@ use crate::run::Phase;
 use crate::step::StepKey;
 
 impl Deciding<'_> {
+    /// Begins a step if its time has come, once: two steps that end in one decision may both set it free.
+    pub(super) fn begin_if_ready(&mut self, index: NodeIndex) -> Option<Begun> {
+        let begins = is_ready(self.graph, self.run, index) && self.begun.insert(index);
+        begins.then(|| self.begin(index))
+    }
+
     /// Begins a step whose time has come: looks at its condition, then makes its first attempt an effect.
-    pub(super) fn begin(&mut self, index: NodeIndex) -> Begun {
+    fn begin(&mut self, index: NodeIndex) -> Begun {
         let node = self.graph.node(index);
         let holds = match &node.condition {
             None => Ok(true),
@@ -39,7 +45,7 @@ impl Deciding<'_> {
     /// Records that an attempt is under way, for those who look at the run meanwhile.
     pub(super) fn record_start(&mut self, step: &StepKey, attempt: u32) -> Result<(), Rejection> {
         let stale = || Rejection::StaleAttempt { step: step.clone(), attempt };
-        let index = self.graph.find(&step.name).ok_or_else(stale)?;
+        let index = self.find_step(step).ok_or_else(stale)?;
         match self.run.step(step) {
             None if attempt == 1 && is_ready(self.graph, self.run, index) => {
                 self.record(Event::StepStarted { step: step.clone(), attempt });

@@ -1,6 +1,6 @@
 //! A run is taken up: fresh, woken, or after the host that ran it died.
 
-use super::{Begun, Deciding, is_ready, key};
+use super::{Begun, Deciding, key};
 use crate::definition::Delivery;
 use crate::event::{Event, Wait};
 use crate::graph::NodeIndex;
@@ -27,7 +27,7 @@ impl Deciding<'_> {
                 }
                 Some(_) => {}
                 None => {
-                    if is_ready(self.graph, self.run, index) && self.begin(index) == Begun::Skipped {
+                    if self.begin_if_ready(index) == Some(Begun::Skipped) {
                         self.settle(index);
                     }
                 }
