@@ -77,21 +77,34 @@ pub struct Traits {
 
 impl Traits {
     /// Nothing is promised.
-    pub const NONE: Traits = Traits { read_only: false, idempotent: false, destructive: false };
+    pub const NONE: Traits = Traits {
+        read_only: false,
+        idempotent: false,
+        destructive: false,
+    };
 
     /// It changes nothing outside.
     pub const fn read_only(self) -> Traits {
-        Traits { read_only: true, ..self }
+        Traits {
+            read_only: true,
+            ..self
+        }
     }
 
     /// Running it twice with the same idempotency key is the same as running it once.
     pub const fn idempotent(self) -> Traits {
-        Traits { idempotent: true, ..self }
+        Traits {
+            idempotent: true,
+            ..self
+        }
     }
 
     /// It may delete or overwrite.
     pub const fn destructive(self) -> Traits {
-        Traits { destructive: true, ..self }
+        Traits {
+            destructive: true,
+            ..self
+        }
     }
 
     /// Whether it changes nothing outside.
@@ -122,6 +135,9 @@ pub struct Example {
 impl Example {
     /// An example with a title, the configuration usually written with `serde_json::json!`.
     pub fn new(title: impl Into<String>, config: Value) -> Example {
-        Example { title: title.into(), config }
+        Example {
+            title: title.into(),
+            config,
+        }
     }
 }

@@ -46,7 +46,10 @@ impl Timestamp {
 
     /// This much later; the last point in time there is where that would be past it.
     pub fn saturating_add(self, span: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long after `earlier` this is; zero where it is not after it.
@@ -71,8 +74,11 @@ impl FromStr for Timestamp {
 
     /// A time before 1970 becomes the first moment of 1970: in the past it is either way.
     fn from_str(text: &str) -> Result<Timestamp, ParseError> {
-        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| ParseError(text.to_owned()))?;
-        Ok(Timestamp(u64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(0)))
+        let time =
+            OffsetDateTime::parse(text, &Rfc3339).map_err(|_| ParseError(text.to_owned()))?;
+        Ok(Timestamp(
+            u64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(0),
+        ))
     }
 }
 
@@ -82,7 +88,11 @@ pub struct ParseError(String);
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not an RFC 3339 time with an offset, such as \"2030-01-31T09:00:00Z\"", self.0)
+        write!(
+            f,
+            "{:?} is not an RFC 3339 time with an offset, such as \"2030-01-31T09:00:00Z\"",
+            self.0
+        )
     }
 }
 
@@ -90,7 +100,9 @@ impl std::error::Error for ParseError {}
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

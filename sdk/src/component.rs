@@ -2,8 +2,8 @@
 //!
 //! All names of the contract stay in here and in its two modules; authors see those of the crate.
 
-pub(crate) mod imports;
 mod convert;
+pub(crate) mod imports;
 
 use std::marker::PhantomData;
 
@@ -34,16 +34,27 @@ impl<C: Connector> plugin::Guest for Component<C> {
 
     fn validate(action: String, config: String) -> Vec<plugin::FieldError> {
         carry_panics_out();
-        dispatch::validate::<C>(&action, &config).into_iter().map(Into::into).collect()
+        dispatch::validate::<C>(&action, &config)
+            .into_iter()
+            .map(Into::into)
+            .collect()
     }
 
-    fn invoke(context: plugin::Context, action: String, config: String) -> Result<plugin::Outcome, plugin::Failure> {
+    fn invoke(
+        context: plugin::Context,
+        action: String,
+        config: String,
+    ) -> Result<plugin::Outcome, plugin::Failure> {
         carry_panics_out();
-        dispatch::invoke::<C>(&context.into(), &action, &config).map(Into::into).map_err(Into::into)
+        dispatch::invoke::<C>(&context.into(), &action, &config)
+            .map(Into::into)
+            .map_err(Into::into)
     }
 }
 
 /// Makes a panic tell the host why before it traps: a line at level error that begins with `panicked at `.
 fn carry_panics_out() {
-    std::panic::set_hook(Box::new(|panic| imports::log_write(Level::Error, &panic.to_string(), &[])));
+    std::panic::set_hook(Box::new(|panic| {
+        imports::log_write(Level::Error, &panic.to_string(), &[])
+    }));
 }

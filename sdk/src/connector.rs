@@ -28,7 +28,10 @@ pub trait Connector {
             name: Self::NAME.to_owned(),
             version: Self::VERSION.to_owned(),
             description: Self::DESCRIPTION.to_owned(),
-            actions: Self::ACTIONS.iter().map(|entry| (entry.describe)()).collect(),
+            actions: Self::ACTIONS
+                .iter()
+                .map(|entry| (entry.describe)())
+                .collect(),
             asks: Self::asks(),
         }
     }

@@ -82,8 +82,12 @@ impl Resume {
 
     /// The state, read back as what [`Suspension::state`](crate::Suspension::state) was given.
     pub fn state<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.state)
-            .map_err(|error| Failure::permanent("invalid-state", format!("the saved state does not read back: {error}")))
+        serde_json::from_slice(&self.state).map_err(|error| {
+            Failure::permanent(
+                "invalid-state",
+                format!("the saved state does not read back: {error}"),
+            )
+        })
     }
 
     /// The state as bytes, for [`Suspension::state_bytes`](crate::Suspension::state_bytes).

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{Action, ActionManifest, Connector, Context, Draft, Failure, FieldError, Outcome, draft, schema};
+use crate::{
+    Action, ActionManifest, Connector, Context, Draft, Failure, FieldError, Outcome, draft, schema,
+};
 
 /// An action without its types: JSON text in and out.
 #[derive(Clone, Copy)]
@@ -17,7 +19,12 @@ pub struct Entry {
 impl Entry {
     /// The entry of an action.
     pub const fn of<A: Action>() -> Entry {
-        Entry { name: A::NAME, describe: describe::<A>, validate: validate_action::<A>, invoke: invoke_action::<A> }
+        Entry {
+            name: A::NAME,
+            describe: describe::<A>,
+            validate: validate_action::<A>,
+            invoke: invoke_action::<A>,
+        }
     }
 }
 
@@ -29,23 +36,42 @@ pub(crate) fn validate<C: Connector + ?Sized>(action: &str, config: &str) -> Vec
     };
     match serde_json::from_str(config) {
         Ok(config) => (entry.validate)(config),
-        Err(error) => vec![FieldError::new("", format!("the configuration is not JSON: {error}"))],
+        Err(error) => vec![FieldError::new(
+            "",
+            format!("the configuration is not JSON: {error}"),
+        )],
     }
 }
 
 /// Does it.
-pub(crate) fn invoke<C: Connector + ?Sized>(cx: &Context, action: &str, config: &str) -> Result<Outcome<String>, Failure> {
-    let entry = find::<C>(action).map_err(|message| Failure::permanent("unknown-action", message))?;
-    let config = serde_json::from_str(config)
-        .map_err(|error| Failure::permanent("invalid-config", format!("the configuration is not JSON: {error}")))?;
+pub(crate) fn invoke<C: Connector + ?Sized>(
+    cx: &Context,
+    action: &str,
+    config: &str,
+) -> Result<Outcome<String>, Failure> {
+    let entry =
+        find::<C>(action).map_err(|message| Failure::permanent("unknown-action", message))?;
+    let config = serde_json::from_str(config).map_err(|error| {
+        Failure::permanent(
+            "invalid-config",
+            format!("the configuration is not JSON: {error}"),
+        )
+    })?;
     (entry.invoke)(cx, config)
 }
 
 fn find<C: Connector + ?Sized>(action: &str) -> Result<&'static Entry, String> {
-    C::ACTIONS.iter().find(|entry| entry.name == action).ok_or_else(|| {
-        let known: Vec<_> = C::ACTIONS.iter().map(|entry| entry.name).collect();
-        format!("unknown action \"{action}\" in connector \"{}\", which has: {}", C::NAME, known.join(", "))
-    })
+    C::ACTIONS
+        .iter()
+        .find(|entry| entry.name == action)
+        .ok_or_else(|| {
+            let known: Vec<_> = C::ACTIONS.iter().map(|entry| entry.name).collect();
+            format!(
+                "unknown action \"{action}\" in connector \"{}\", which has: {}",
+                C::NAME,
+                known.join(", ")
+            )
+        })
 }
 
 fn describe<A: Action>() -> ActionManifest {
@@ -55,7 +81,10 @@ fn describe<A: Action>() -> ActionManifest {
         title = heading(A::NAME);
     }
     let mut description = A::DESCRIPTION.to_owned();
-    if let (true, Some(text)) = (description.is_empty(), config_schema["description"].as_str()) {
+    if let (true, Some(text)) = (
+        description.is_empty(),
+        config_schema["description"].as_str(),
+    ) {
         description = text.to_owned();
     }
     ActionManifest {
@@ -97,16 +126,25 @@ fn invoke_action<A: Action>(cx: &Context, config: Value) -> Result<Outcome<Strin
         return Err(invalid_config(&problems));
     }
     A::invoke(cx, config)?.try_map(|output| {
-        serde_json::to_string(&output)
-            .map_err(|error| Failure::permanent("invalid-output", format!("the output does not serialize: {error}")))
+        serde_json::to_string(&output).map_err(|error| {
+            Failure::permanent(
+                "invalid-output",
+                format!("the output does not serialize: {error}"),
+            )
+        })
     })
 }
 
 /// Nothing ran: the configuration does not hold, and would not at another attempt.
 fn invalid_config(problems: &[FieldError]) -> Failure {
     let sentences: Vec<_> = problems.iter().map(FieldError::to_string).collect();
-    let errors: Vec<_> =
-        problems.iter().map(|problem| json!({"path": problem.path, "message": problem.message})).collect();
-    Failure::permanent("invalid-config", format!("the configuration does not hold: {}", sentences.join("; ")))
-        .with_details(json!({ "errors": errors }))
+    let errors: Vec<_> = problems
+        .iter()
+        .map(|problem| json!({"path": problem.path, "message": problem.message}))
+        .collect();
+    Failure::permanent(
+        "invalid-config",
+        format!("the configuration does not hold: {}", sentences.join("; ")),
+    )
+    .with_details(json!({ "errors": errors }))
 }

@@ -32,7 +32,10 @@ pub struct FieldError {
 impl FieldError {
     /// A problem at a JSON Pointer (`/headers/accept`), or with the whole where it is empty.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> FieldError {
-        FieldError { path: path.into(), message: message.into() }
+        FieldError {
+            path: path.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -48,7 +51,10 @@ impl fmt::Display for FieldError {
 impl Draft {
     /// A configuration in which expressions may stand for values.
     pub(crate) fn partial(value: Value) -> Draft {
-        Draft { value, whole: false }
+        Draft {
+            value,
+            whole: false,
+        }
     }
 
     /// A configuration with all its values.
@@ -59,14 +65,19 @@ impl Draft {
     /// The value at a JSON Pointer (`/url`; empty for the whole), where it is there, known and of that type. That the
     /// types fit is checked by the SDK, so `None` is never more to judge.
     pub fn get<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
-        let value = self.value.pointer(pointer).filter(|value| self.knows(value))?;
+        let value = self
+            .value
+            .pointer(pointer)
+            .filter(|value| self.knows(value))?;
         T::deserialize(value).ok()
     }
 
     /// Whether there is a value at a JSON Pointer, known or not. Where [`is_whole`](Draft::is_whole) says no, one that is
     /// absent may still come.
     pub fn has(&self, pointer: &str) -> bool {
-        self.value.pointer(pointer).is_some_and(|value| !value.is_null())
+        self.value
+            .pointer(pointer)
+            .is_some_and(|value| !value.is_null())
     }
 
     /// Whether all values are there, as before a call; in a draft what is absent may still come.
@@ -91,13 +102,16 @@ impl Draft {
         let mut problems = Vec::new();
         let mut rest = self.value.clone();
         while problems.len() < PROBLEMS_MAX {
-            let Err((path, message)) = parse::<C>(&rest) else { break };
+            let Err((path, message)) = parse::<C>(&rest) else {
+                break;
+            };
             // What is missing may be still to come, or have just been taken out.
             let missing = message.starts_with("missing field");
             let judged = if missing {
                 self.whole && rest == self.value
             } else {
-                rest.pointer(&pointer(&path)).is_none_or(|value| self.knows(value))
+                rest.pointer(&pointer(&path))
+                    .is_none_or(|value| self.knows(value))
             };
             if judged {
                 problems.push(FieldError::new(pointer(&path), message));
@@ -129,7 +143,9 @@ pub(crate) fn parse<C: DeserializeOwned>(value: &Value) -> Result<C, (Vec<String
 
 /// The JSON Pointer of a path.
 pub(crate) fn pointer(path: &[String]) -> String {
-    path.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
+    path.iter()
+        .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
+        .collect()
 }
 
 /// Takes the value at a path out of its object, or the list that it stands in out of the object around; so that the
@@ -189,7 +205,11 @@ mod tests {
     }
 
     fn told(draft: &Draft) -> Vec<(String, String)> {
-        draft.misfits::<Config>().into_iter().map(|problem| (problem.path, problem.message)).collect()
+        draft
+            .misfits::<Config>()
+            .into_iter()
+            .map(|problem| (problem.path, problem.message))
+            .collect()
     }
 
     fn problem(path: &str, message: &str) -> (String, String) {
@@ -212,33 +232,57 @@ mod tests {
     fn an_unknown_key_is_told_with_its_path_and_the_keys_that_are_known() {
         assert_eq!(
             whole(json!({"uri": "x", "url": "x", "count": 1})),
-            [problem("/uri", "unknown field `uri`, expected one of `url`, `count`, `parts`")]
+            [problem(
+                "/uri",
+                "unknown field `uri`, expected one of `url`, `count`, `parts`"
+            )]
         );
     }
 
     #[test]
     fn a_missing_key_is_told_once_and_only_when_the_configuration_is_whole() {
-        assert_eq!(whole(json!({"count": 1})), [problem("", "missing field `url`")]);
+        assert_eq!(
+            whole(json!({"count": 1})),
+            [problem("", "missing field `url`")]
+        );
         assert_eq!(partial(json!({"count": 1})), []);
-        assert_eq!(whole(json!({"url": 1, "count": 1})), [problem("/url", "invalid type: integer `1`, expected a string")]);
+        assert_eq!(
+            whole(json!({"url": 1, "count": 1})),
+            [problem(
+                "/url",
+                "invalid type: integer `1`, expected a string"
+            )]
+        );
     }
 
     #[test]
     fn in_a_draft_an_expression_is_not_judged_and_the_rest_is() {
         assert_eq!(
             partial(json!({"url": null, "count": "${payload.n}", "parts": ["${item}"], "uri": 1})),
-            [problem("/uri", "unknown field `uri`, expected one of `url`, `count`, `parts`")]
+            [problem(
+                "/uri",
+                "unknown field `uri`, expected one of `url`, `count`, `parts`"
+            )]
         );
         assert_eq!(
             whole(json!({"url": "", "count": "${payload.n}"})),
-            [problem("/count", "invalid type: string \"${payload.n}\", expected u8")]
+            [problem(
+                "/count",
+                "invalid type: string \"${payload.n}\", expected u8"
+            )]
         );
     }
 
     #[test]
     fn what_is_no_object_is_one_problem() {
         assert_eq!(whole(json!([1])).len(), 1);
-        assert_eq!(whole(json!("x")), [problem("", "invalid type: string \"x\", expected struct Config")]);
+        assert_eq!(
+            whole(json!("x")),
+            [problem(
+                "",
+                "invalid type: string \"x\", expected struct Config"
+            )]
+        );
     }
 
     #[test]

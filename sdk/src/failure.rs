@@ -33,7 +33,12 @@ pub enum FailureKind {
 impl Failure {
     /// A failure of a kind. `code` is a word for programs (`http-404`), `message` a sentence for people.
     pub fn new(kind: FailureKind, code: impl Into<String>, message: impl Into<String>) -> Failure {
-        Failure { kind, code: code.into(), message: message.into(), details: None }
+        Failure {
+            kind,
+            code: code.into(),
+            message: message.into(),
+            details: None,
+        }
     }
 
     /// Another attempt may work.
@@ -42,7 +47,11 @@ impl Failure {
     }
 
     /// Another attempt may work, after this long where the other side said so.
-    pub fn rate_limited(after: Option<Duration>, code: impl Into<String>, message: impl Into<String>) -> Failure {
+    pub fn rate_limited(
+        after: Option<Duration>,
+        code: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Failure {
         Failure::new(FailureKind::RateLimited(after), code, message)
     }
 

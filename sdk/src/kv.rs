@@ -19,8 +19,12 @@ pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<u64, Error> {
 
 /// Keeps a value as JSON, whatever was there, and returns its version.
 pub fn set_json(key: &str, value: &impl Serialize) -> Result<u64, Failure> {
-    let text = serde_json::to_vec(value)
-        .map_err(|error| Failure::permanent("invalid-value", format!("the value for \"{key}\" does not serialize: {error}")))?;
+    let text = serde_json::to_vec(value).map_err(|error| {
+        Failure::permanent(
+            "invalid-value",
+            format!("the value for \"{key}\" does not serialize: {error}"),
+        )
+    })?;
     Ok(set(key, text)?)
 }
 
@@ -51,8 +55,12 @@ pub struct Entry {
 impl Entry {
     /// The value read as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.value)
-            .map_err(|error| Failure::permanent("invalid-value", format!("the kept value does not read back: {error}")))
+        serde_json::from_slice(&self.value).map_err(|error| {
+            Failure::permanent(
+                "invalid-value",
+                format!("the kept value does not read back: {error}"),
+            )
+        })
     }
 }
 
@@ -84,10 +92,16 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Denied(reason) => write!(f, "kept values denied: {reason}"),
-            Error::Conflict(Some(version)) => write!(f, "something else was written first: version {version}"),
+            Error::Conflict(Some(version)) => {
+                write!(f, "something else was written first: version {version}")
+            }
             Error::Conflict(None) => f.write_str("the key is not there any more"),
-            Error::TooLarge(max) => write!(f, "the key or the value is over the limit of {max} bytes"),
-            Error::Unavailable(reason) => write!(f, "the store of kept values did not answer: {reason}"),
+            Error::TooLarge(max) => {
+                write!(f, "the key or the value is over the limit of {max} bytes")
+            }
+            Error::Unavailable(reason) => {
+                write!(f, "the store of kept values did not answer: {reason}")
+            }
         }
     }
 }

@@ -82,7 +82,10 @@ impl<T> Outcome<T> {
     }
 
     /// The same outcome with another output.
-    pub(crate) fn try_map<U, E>(self, mut map: impl FnMut(T) -> Result<U, E>) -> Result<Outcome<U>, E> {
+    pub(crate) fn try_map<U, E>(
+        self,
+        mut map: impl FnMut(T) -> Result<U, E>,
+    ) -> Result<Outcome<U>, E> {
         let Suspension { until, state, then } = match self {
             Outcome::Completed(output) => return Ok(Outcome::Completed(map(output)?)),
             Outcome::Suspended(suspension) => suspension,
@@ -97,13 +100,21 @@ impl<T> Outcome<T> {
 
 impl<T> Suspension<T> {
     fn new(until: Until) -> Suspension<T> {
-        Suspension { until, state: Vec::new(), then: Then::CallAgain }
+        Suspension {
+            until,
+            state: Vec::new(),
+            then: Then::CallAgain,
+        }
     }
 
     /// Keeps a value for the next call, where [`Resume::state`](crate::Resume::state) gives it back.
     pub fn state(self, state: &impl Serialize) -> Result<Suspension<T>, Failure> {
-        let bytes = serde_json::to_vec(state)
-            .map_err(|error| Failure::permanent("invalid-state", format!("the state does not serialize: {error}")))?;
+        let bytes = serde_json::to_vec(state).map_err(|error| {
+            Failure::permanent(
+                "invalid-state",
+                format!("the state does not serialize: {error}"),
+            )
+        })?;
         Ok(self.state_bytes(bytes))
     }
 

@@ -47,7 +47,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Denied(reason) => write!(f, "secret denied: {reason}"),
-            Error::Unavailable(reason) => write!(f, "the store of secrets did not answer: {reason}"),
+            Error::Unavailable(reason) => {
+                write!(f, "the store of secrets did not answer: {reason}")
+            }
         }
     }
 }

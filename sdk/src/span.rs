@@ -45,7 +45,10 @@ impl Span {
             _ => return Err(unreadable()),
         };
         if length > Span::MAX {
-            return Err(format!("must not be longer than ten years ({} seconds)", Span::MAX.as_secs()));
+            return Err(format!(
+                "must not be longer than ten years ({} seconds)",
+                Span::MAX.as_secs()
+            ));
         }
         Ok(match value {
             Value::Number(seconds) => Span { length, seconds },
@@ -143,30 +146,58 @@ mod tests {
     #[test]
     fn a_number_is_seconds_and_stays_as_it_is_written() {
         assert_eq!(read(json!(1)), Ok((Duration::from_secs(1), "1".to_owned())));
-        assert_eq!(read(json!(1.5)), Ok((Duration::from_millis(1500), "1.5".to_owned())));
+        assert_eq!(
+            read(json!(1.5)),
+            Ok((Duration::from_millis(1500), "1.5".to_owned()))
+        );
         assert_eq!(read(json!(0)), Ok((Duration::ZERO, "0".to_owned())));
-        assert_eq!(read(json!(2.0)), Ok((Duration::from_secs(2), "2.0".to_owned())));
+        assert_eq!(
+            read(json!(2.0)),
+            Ok((Duration::from_secs(2), "2.0".to_owned()))
+        );
     }
 
     #[test]
     fn text_is_read_with_its_units_and_shown_in_seconds() {
-        for (text, millis, seconds) in
-            [("90s", 90_000, "90"), ("1h30m", 5_400_000, "5400"), ("1.5h", 5_400_000, "5400"), ("1h 500ms", 3_600_500, "3600.5")]
-        {
-            assert_eq!(read(json!(text)), Ok((Duration::from_millis(millis), seconds.to_owned())), "{text}");
+        for (text, millis, seconds) in [
+            ("90s", 90_000, "90"),
+            ("1h30m", 5_400_000, "5400"),
+            ("1.5h", 5_400_000, "5400"),
+            ("1h 500ms", 3_600_500, "3600.5"),
+        ] {
+            assert_eq!(
+                read(json!(text)),
+                Ok((Duration::from_millis(millis), seconds.to_owned())),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_span_is_refused_with_the_rule() {
-        for value in [json!("soon"), json!("10"), json!(""), json!(true), json!(null), json!([1])] {
+        for value in [
+            json!("soon"),
+            json!("10"),
+            json!(""),
+            json!(true),
+            json!(null),
+            json!([1]),
+        ] {
             assert_eq!(read(value), Err(unreadable()));
         }
         for value in [json!(-1), json!(-0.5), json!("-1s")] {
             assert_eq!(read(value), Err("must not be negative".to_owned()));
         }
-        for value in [json!(316_224_001), json!(1e300), json!(u64::MAX), json!("100000h")] {
-            assert_eq!(read(value), Err("must not be longer than ten years (316224000 seconds)".to_owned()));
+        for value in [
+            json!(316_224_001),
+            json!(1e300),
+            json!(u64::MAX),
+            json!("100000h"),
+        ] {
+            assert_eq!(
+                read(value),
+                Err("must not be longer than ten years (316224000 seconds)".to_owned())
+            );
         }
         assert!(read(json!(316_224_000)).is_ok());
     }

@@ -51,7 +51,10 @@ impl Action for Wait {
         vec![
             Example::new("Wait for a minute and a half", json!({"duration": 90})),
             Example::new("Wait for two hours", json!({"duration": "2h"})),
-            Example::new("Wait until a morning in Berlin", json!({"until": "2030-01-31T09:00:00+01:00"})),
+            Example::new(
+                "Wait until a morning in Berlin",
+                json!({"until": "2030-01-31T09:00:00+01:00"}),
+            ),
         ]
     }
 
@@ -67,19 +70,35 @@ impl Action for Wait {
     fn invoke(_: &Context, config: Config) -> Result<Outcome<Output>, Failure> {
         // The host waits and completes the step by itself: there is no second call.
         let suspension = match config {
-            Config { duration: Some(span), until: None } => {
+            Config {
+                duration: Some(span),
+                until: None,
+            } => {
                 let output = Output::of(&span);
                 Outcome::suspend_for(span.into()).then_complete(output)
             }
-            Config { duration: None, until: Some(time) } => {
+            Config {
+                duration: None,
+                until: Some(time),
+            } => {
                 let wait = time.saturating_since(clock::now());
                 if wait > Span::MAX {
                     return Err(too_long(time));
                 }
                 Outcome::suspend_until(time).then_complete(Output::of(&wait.into()))
             }
-            Config { duration: Some(_), until: Some(_) } | Config { duration: None, until: None } => {
-                return Err(Failure::permanent("invalid-config", one_of_two("and no more").message));
+            Config {
+                duration: Some(_),
+                until: Some(_),
+            }
+            | Config {
+                duration: None,
+                until: None,
+            } => {
+                return Err(Failure::permanent(
+                    "invalid-config",
+                    one_of_two("and no more").message,
+                ));
             }
         };
         Ok(suspension.into())
@@ -88,18 +107,28 @@ impl Action for Wait {
 
 impl Output {
     fn of(span: &Span) -> Output {
-        Output { kind: "delay", duration: span.seconds().clone(), message: format!("Delayed for {span}") }
+        Output {
+            kind: "delay",
+            duration: span.seconds().clone(),
+            message: format!("Delayed for {span}"),
+        }
     }
 }
 
 /// `until` is bounded like `duration`; only a call knows the time that tells.
 fn too_long(time: Timestamp) -> Failure {
     let max = Span::MAX.as_secs();
-    Failure::permanent("too-long", format!("the wait until {time} is longer than ten years ({max} seconds)"))
+    Failure::permanent(
+        "too-long",
+        format!("the wait until {time} is longer than ten years ({max} seconds)"),
+    )
 }
 
 fn one_of_two(found: &str) -> FieldError {
-    FieldError::new("", format!("give `duration` or `until`, one of the two {found}"))
+    FieldError::new(
+        "",
+        format!("give `duration` or `until`, one of the two {found}"),
+    )
 }
 
 millwork_sdk::export!(connector {

@@ -26,7 +26,10 @@ impl Action for Send {
 
     fn examples() -> Vec<Example> {
         vec![
-            Example::new("Fetch a document", json!({"url": "https://example.com/orders/7"})),
+            Example::new(
+                "Fetch a document",
+                json!({"url": "https://example.com/orders/7"}),
+            ),
             Example::new(
                 "Post JSON",
                 json!({"url": "https://example.com/hook", "method": "POST", "body": {"order": 7, "state": "paid"}}),
@@ -41,7 +44,10 @@ impl Action for Send {
     fn validate(draft: &Draft) -> Vec<FieldError> {
         match draft.get::<Span>("/timeout") {
             Some(timeout) if Duration::from(timeout.clone()).is_zero() => {
-                vec![FieldError::new("/timeout", "must be more than nothing: leave it out for 30 seconds")]
+                vec![FieldError::new(
+                    "/timeout",
+                    "must be more than nothing: leave it out for 30 seconds",
+                )]
             }
             _ => Vec::new(),
         }
@@ -56,7 +62,11 @@ impl Action for Send {
         if !config.accepts(response.status) {
             return Err(response::failure(&response, &config.url, &method));
         }
-        Ok(Outcome::completed(Output::of(&response, config.url.into(), method)))
+        Ok(Outcome::completed(Output::of(
+            &response,
+            config.url.into(),
+            method,
+        )))
     }
 }
 

@@ -12,9 +12,13 @@ use crate::Config;
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 pub(crate) fn build(cx: &Context, config: &Config, method: &str) -> Request {
-    let timeout = config.timeout.clone().map_or(TIMEOUT_DEFAULT, Duration::from);
-    let mut request =
-        Request::new(method, config.url.clone()).timeout(timeout).redirects(config.follow_redirects.count());
+    let timeout = config
+        .timeout
+        .clone()
+        .map_or(TIMEOUT_DEFAULT, Duration::from);
+    let mut request = Request::new(method, config.url.clone())
+        .timeout(timeout)
+        .redirects(config.follow_redirects.count());
     // The user's headers go first: what follows is added only where they say nothing.
     for (name, value) in config.headers.iter() {
         request = request.header(name, value);

@@ -1,14 +1,12 @@
 //! What an answer makes of the step: its output, or its failure.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use millwork_sdk::Failure;
 use millwork_sdk::http::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// How much JSON a failure carries; of more, it carries the beginning as text.
 const DETAIL_MAX_BYTES: usize = 4 * 1024;
@@ -30,7 +28,8 @@ pub struct Output {
     method: String,
     /// The headers of the answer, their names in lower case. Where a name comes more than once, its values stand with
     /// ", " between them (those of `set-cookie`, which hold commas, with a line break).
-    headers: BTreeMap<String, String>,
+    #[schemars(extend("additionalProperties" = {"type": "string"}))]
+    headers: Map<String, Value>,
 }
 
 impl Output {
@@ -48,7 +47,11 @@ impl Output {
 
 /// What a status that is not accepted means: the same failure as in any connector, with more to it.
 pub(crate) fn failure(response: &Response, url: impl Serialize, method: &str) -> Failure {
-    let answer = if response.body.len() <= DETAIL_MAX_BYTES { data(response) } else { response.excerpt().into() };
+    let answer = if response.body.len() <= DETAIL_MAX_BYTES {
+        data(response)
+    } else {
+        response.excerpt().into()
+    };
     response.to_failure().with_details(json!({
         "status": response.status,
         "url": url,
@@ -58,7 +61,10 @@ pub(crate) fn failure(response: &Response, url: impl Serialize, method: &str) ->
 }
 
 fn data(response: &Response) -> Value {
-    if let Some(value) = says_json(response).then(|| serde_json::from_slice(&response.body).ok()).flatten() {
+    if let Some(value) = says_json(response)
+        .then(|| serde_json::from_slice(&response.body).ok())
+        .flatten()
+    {
         return value;
     }
     match std::str::from_utf8(&response.body) {
@@ -77,21 +83,28 @@ fn says_json(response: &Response) -> bool {
 /// The media type of the answer, in lower case, without parameters; empty where it does not say.
 fn content_type(response: &Response) -> String {
     let value = response.header("content-type").unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
-fn headers(response: &Response) -> BTreeMap<String, String> {
-    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+fn headers(response: &Response) -> Map<String, Value> {
+    let mut headers = Map::new();
     for (name, value) in &response.headers {
         let name = name.to_ascii_lowercase();
         let between = if name == "set-cookie" { "\n" } else { ", " };
-        headers
-            .entry(name)
-            .and_modify(|known| {
+        match headers.get_mut(&name) {
+            Some(Value::String(known)) => {
                 known.push_str(between);
                 known.push_str(value);
-            })
-            .or_insert_with(|| value.clone());
+            }
+            _ => {
+                headers.insert(name, value.as_str().into());
+            }
+        }
     }
     headers
 }

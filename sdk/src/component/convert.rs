@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::bindings::millwork::connector::types as wit;
 use crate::clock::Timestamp;
 use crate::{
-    ActionManifest, Ask, Context, Example, Failure, FailureKind, FieldError, Manifest, Outcome, Resume, Signal, Then,
-    Traits, Until, Wake,
+    ActionManifest, Ask, Context, Example, Failure, FailureKind, FieldError, Manifest, Outcome,
+    Resume, Signal, Then, Traits, Until, Wake,
 };
 
 /// Milliseconds, rounded up: a wait may end late, never early.
@@ -56,7 +56,10 @@ impl From<Traits> for wit::ActionTraits {
 
 impl From<Example> for wit::Example {
     fn from(example: Example) -> wit::Example {
-        wit::Example { title: example.title, config: example.config.to_string() }
+        wit::Example {
+            title: example.title,
+            config: example.config.to_string(),
+        }
     }
 }
 
@@ -72,7 +75,10 @@ impl From<Ask> for wit::Ask {
 
 impl From<FieldError> for wit::FieldError {
     fn from(error: FieldError) -> wit::FieldError {
-        wit::FieldError { path: error.path, message: error.message }
+        wit::FieldError {
+            path: error.path,
+            message: error.message,
+        }
     }
 }
 
@@ -87,7 +93,10 @@ impl From<wit::Context> for Context {
             idempotency_key: context.idempotency_key,
             deadline: Timestamp::from_micros(context.deadline),
             trace_parent: context.trace_parent,
-            resumed: context.resumed.map(|resumed| Resume { cause: resumed.cause.into(), state: resumed.state }),
+            resumed: context.resumed.map(|resumed| Resume {
+                cause: resumed.cause.into(),
+                state: resumed.state,
+            }),
         }
     }
 }
@@ -115,9 +124,10 @@ impl From<Outcome<String>> for wit::Outcome {
             until: match suspension.until {
                 Until::At(time) => wit::Until::At(time.as_micros()),
                 Until::After(span) => wit::Until::After(millis_ceil(span)),
-                Until::Signal(name, timeout) => {
-                    wit::Until::Signal(wit::SignalWait { name, timeout: timeout.map(millis_ceil) })
-                }
+                Until::Signal(name, timeout) => wit::Until::Signal(wit::SignalWait {
+                    name,
+                    timeout: timeout.map(millis_ceil),
+                }),
             },
             state: suspension.state,
             then: match suspension.then {
@@ -133,7 +143,9 @@ impl From<Failure> for wit::Failure {
         wit::Failure {
             kind: match failure.kind() {
                 FailureKind::Retryable => wit::FailureKind::Retryable,
-                FailureKind::RateLimited(after) => wit::FailureKind::RateLimited(after.map(millis_ceil)),
+                FailureKind::RateLimited(after) => {
+                    wit::FailureKind::RateLimited(after.map(millis_ceil))
+                }
                 FailureKind::Permanent => wit::FailureKind::Permanent,
                 FailureKind::Timeout => wit::FailureKind::Timeout,
                 FailureKind::Other => wit::FailureKind::Other,

@@ -1,6 +1,8 @@
 //! The host's functions, under the names that the crate's modules call.
 
-use super::bindings::millwork::{clock, http as wit_http, kv as wit_kv, log as wit_log, random, secrets as wit_secrets};
+use super::bindings::millwork::{
+    clock, http as wit_http, kv as wit_kv, log as wit_log, random, secrets as wit_secrets,
+};
 use super::convert::millis_ceil;
 use crate::http::{self, Request, Response};
 use crate::kv::{self, Entry, Expected};
@@ -37,7 +39,17 @@ pub(crate) fn http_send(request: Request) -> Result<Response, http::Error> {
         redirects: request.redirects,
     };
     match wit_http::client::send(&request) {
-        Ok(wit_http::client::Response { status, headers, body, url }) => Ok(Response { status, headers, body, url }),
+        Ok(wit_http::client::Response {
+            status,
+            headers,
+            body,
+            url,
+        }) => Ok(Response {
+            status,
+            headers,
+            body,
+            url,
+        }),
         Err(error) => Err(error.into()),
     }
 }

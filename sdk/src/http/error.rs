@@ -38,7 +38,9 @@ impl fmt::Display for Error {
             Error::Connect(reason) => write!(f, "no connection: {reason}"),
             Error::Tls(reason) => write!(f, "no secure connection: {reason}"),
             Error::Timeout => f.write_str("no answer in time"),
-            Error::ResponseTooLarge(max) => write!(f, "the answer is larger than the limit of {max} bytes"),
+            Error::ResponseTooLarge(max) => {
+                write!(f, "the answer is larger than the limit of {max} bytes")
+            }
             Error::Redirect(reason) => write!(f, "redirect not followed: {reason}"),
             Error::Protocol(reason) => write!(f, "the other side broke the protocol: {reason}"),
             Error::Other(reason) => write!(f, "request failed: {reason}"),

@@ -65,10 +65,13 @@ impl Request {
     /// Adds a parameter to the query of the URL, encoded.
     pub fn query(mut self, name: &str, value: &str) -> Request {
         let fragment = self.url.find('#').map(|at| self.url.split_off(at));
-        self.url.push(if self.url.contains('?') { '&' } else { '?' });
-        self.url.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+        self.url
+            .push(if self.url.contains('?') { '&' } else { '?' });
+        self.url
+            .extend(form_urlencoded::byte_serialize(name.as_bytes()));
         self.url.push('=');
-        self.url.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+        self.url
+            .extend(form_urlencoded::byte_serialize(value.as_bytes()));
         self.url.extend(fragment);
         self
     }
@@ -82,7 +85,11 @@ impl Request {
     /// Adds a header unless there is one of that name, in whatever case.
     pub fn header_if_absent(self, name: impl Into<String>, value: impl Into<String>) -> Request {
         let name = name.into();
-        if self.header_value(&name).is_some() { self } else { self.header(name, value) }
+        if self.header_value(&name).is_some() {
+            self
+        } else {
+            self.header(name, value)
+        }
     }
 
     /// Adds `authorization: Bearer …`; the token is usually a [placeholder](crate::secrets::placeholder).
@@ -98,20 +105,32 @@ impl Request {
     /// Sends a value as JSON, as `application/json` unless the request says otherwise already.
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Request {
         match serde_json::to_vec(value) {
-            Ok(body) => self.header_if_absent("content-type", "application/json").body(body),
-            Err(error) => Request { unsendable: Some(format!("the body does not serialize: {error}")), ..self },
+            Ok(body) => self
+                .header_if_absent("content-type", "application/json")
+                .body(body),
+            Err(error) => Request {
+                unsendable: Some(format!("the body does not serialize: {error}")),
+                ..self
+            },
         }
     }
 
     /// Sends a form (`application/x-www-form-urlencoded`).
-    pub fn form<N: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (N, V)>) -> Request {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.header_if_absent("content-type", "application/x-www-form-urlencoded").body(body)
+    pub fn form<N: AsRef<str>, V: AsRef<str>>(
+        self,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Request {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.header_if_absent("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     }
 
     /// Sends text, as `text/plain; charset=utf-8` unless the request says otherwise already.
     pub fn text(self, text: impl Into<String>) -> Request {
-        self.header_if_absent("content-type", "text/plain; charset=utf-8").body(text.into())
+        self.header_if_absent("content-type", "text/plain; charset=utf-8")
+            .body(text.into())
     }
 
     /// Sends bytes, and says nothing of what they are.
@@ -178,7 +197,10 @@ impl Request {
 
 /// The first header of a name, in whatever case.
 pub(super) fn first<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]
@@ -187,14 +209,24 @@ mod tests {
 
     #[test]
     fn query_parameters_are_encoded_and_stand_before_the_fragment() {
-        let request = get("https://x.example/a#top").query("q", "a b&c").query("ü", "1");
+        let request = get("https://x.example/a#top")
+            .query("q", "a b&c")
+            .query("ü", "1");
         assert_eq!(request.url(), "https://x.example/a?q=a+b%26c&%C3%BC=1#top");
     }
 
     #[test]
     fn a_content_type_of_ones_own_replaces_the_default() {
-        let request = post("https://x.example").header("Content-Type", "application/vnd.x+json").json(&1);
-        assert_eq!(request.headers(), [("Content-Type".to_owned(), "application/vnd.x+json".to_owned())]);
+        let request = post("https://x.example")
+            .header("Content-Type", "application/vnd.x+json")
+            .json(&1);
+        assert_eq!(
+            request.headers(),
+            [(
+                "Content-Type".to_owned(),
+                "application/vnd.x+json".to_owned()
+            )]
+        );
         assert_eq!(request.body_bytes(), Some(&b"1"[..]));
     }
 
@@ -207,7 +239,10 @@ mod tests {
     #[test]
     fn a_body_that_does_not_serialize_is_told_by_send() {
         let odd = std::collections::BTreeMap::from([(vec![1], 1)]);
-        let error = post("https://x.example").json(&odd).send().expect_err("a list is no key");
+        let error = post("https://x.example")
+            .json(&odd)
+            .send()
+            .expect_err("a list is no key");
         assert!(matches!(error, Error::InvalidRequest(_)), "{error}");
     }
 }

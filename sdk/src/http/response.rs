@@ -45,8 +45,11 @@ impl Response {
     /// The body read as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            Failure::permanent("invalid-response", format!("the answer of {} does not read: {error}", self.url))
-                .with_details(json!({ "status": self.status, "response": self.excerpt() }))
+            Failure::permanent(
+                "invalid-response",
+                format!("the answer of {} does not read: {error}", self.url),
+            )
+            .with_details(json!({ "status": self.status, "response": self.excerpt() }))
         })
     }
 
@@ -96,6 +99,10 @@ impl Response {
     pub fn excerpt(&self) -> String {
         let text = self.text();
         let end = text.floor_char_boundary(EXCERPT_MAX_BYTES);
-        if end < text.len() { format!("{}…", &text[..end]) } else { text.into_owned() }
+        if end < text.len() {
+            format!("{}…", &text[..end])
+        } else {
+            text.into_owned()
+        }
     }
 }

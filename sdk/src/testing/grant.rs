@@ -9,7 +9,10 @@ pub(super) fn covers(pattern: &str, url: &str) -> bool {
         return false;
     };
     let host = match pattern.host.strip_prefix("*.") {
-        Some(domain) => url.host.strip_suffix(domain).is_some_and(|front| front.len() > 1 && front.ends_with('.')),
+        Some(domain) => url
+            .host
+            .strip_suffix(domain)
+            .is_some_and(|front| front.len() > 1 && front.ends_with('.')),
         None => pattern.host == url.host,
     };
     host && pattern.scheme == url.scheme && pattern.port == url.port
@@ -47,9 +50,18 @@ mod tests {
         assert!(covers("https://slack.com", "https://SLACK.com:443/api?x#y"));
         assert!(!covers("https://slack.com", "http://slack.com/"));
         assert!(!covers("https://slack.com", "https://slack.com:8443/"));
-        assert!(!covers("https://slack.com", "https://slack.com.evil.example/"));
-        assert!(!covers("https://slack.com", "https://slack.com@evil.example/"));
-        assert!(covers("https://*.example.com:8443", "https://a.b.example.com:8443/x"));
+        assert!(!covers(
+            "https://slack.com",
+            "https://slack.com.evil.example/"
+        ));
+        assert!(!covers(
+            "https://slack.com",
+            "https://slack.com@evil.example/"
+        ));
+        assert!(covers(
+            "https://*.example.com:8443",
+            "https://a.b.example.com:8443/x"
+        ));
         assert!(!covers("https://*.example.com", "https://example.com/"));
         assert!(!covers("https://*.example.com", "https://badexample.com/"));
         assert!(covers("http://[::1]:80", "http://[::1]/"));

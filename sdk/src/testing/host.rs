@@ -10,7 +10,10 @@ use super::world::{self, LogLine, World};
 use super::{Reply, check};
 use crate::clock::Timestamp;
 use crate::http::{self, Request};
-use crate::{Connector, Context, Failure, FieldError, Manifest, Outcome, Resume, Signal, Suspension, Then, Until, Wake, dispatch};
+use crate::{
+    Connector, Context, Failure, FieldError, Manifest, Outcome, Resume, Signal, Suspension, Then,
+    Until, Wake, dispatch,
+};
 
 /// How long a call may take by the fake clock.
 const CALL_MAX: Duration = Duration::from_secs(60);
@@ -44,7 +47,12 @@ impl Host {
             trace_parent: None,
             resumed: None,
         };
-        Host { world, context: RefCell::new(context), validate: dispatch::validate::<C>, invoke: dispatch::invoke::<C> }
+        Host {
+            world,
+            context: RefCell::new(context),
+            validate: dispatch::validate::<C>,
+            invoke: dispatch::invoke::<C>,
+        }
     }
 
     /// What the connector says it is.
@@ -55,8 +63,14 @@ impl Host {
     /// Fails the test where the real host would refuse the connector: a name it does not take, an action twice, an
     /// example that does not hold.
     pub fn check(&self) {
-        let problems = check::problems(&self.manifest(), |action, config| self.validate(action, config));
-        assert!(problems.is_empty(), "the host would refuse this connector:\n{}", problems.join("\n"));
+        let problems = check::problems(&self.manifest(), |action, config| {
+            self.validate(action, config)
+        });
+        assert!(
+            problems.is_empty(),
+            "the host would refuse this connector:\n{}",
+            problems.join("\n")
+        );
     }
 
     /// What is wrong with a configuration, as when a workflow is created.
@@ -68,7 +82,11 @@ impl Host {
     }
 
     /// Calls an action once.
-    pub fn invoke(&self, action: &str, config: impl Into<Value>) -> Result<Outcome<Value>, Failure> {
+    pub fn invoke(
+        &self,
+        action: &str,
+        config: impl Into<Value>,
+    ) -> Result<Outcome<Value>, Failure> {
         self.call(action, &config.into(), None)
     }
 
@@ -80,7 +98,14 @@ impl Host {
         cause: Wake,
         state: impl Into<Vec<u8>>,
     ) -> Result<Outcome<Value>, Failure> {
-        self.call(action, &config.into(), Some(Resume { cause, state: state.into() }))
+        self.call(
+            action,
+            &config.into(),
+            Some(Resume {
+                cause,
+                state: state.into(),
+            }),
+        )
     }
 
     /// Runs a step to its end: wherever it suspends, the clock moves to when it wakes, or a scripted signal arrives.
@@ -95,7 +120,12 @@ impl Host {
             let cause = self.wake(&suspension);
             match suspension.then {
                 Then::Complete(output) => return Ok(output),
-                Then::CallAgain => resumed = Some(Resume { cause, state: suspension.state }),
+                Then::CallAgain => {
+                    resumed = Some(Resume {
+                        cause,
+                        state: suspension.state,
+                    })
+                }
             }
         }
         panic!("action \"{action}\" suspended {WAKES_MAX} times and never ended");
@@ -119,7 +149,9 @@ impl Host {
                     return Wake::Signal(Signal { name, payload });
                 }
                 let Some(timeout) = timeout else {
-                    panic!("the step waits for the signal \"{name}\" for ever: send it with `Host::signal`");
+                    panic!(
+                        "the step waits for the signal \"{name}\" for ever: send it with `Host::signal`"
+                    );
                 };
                 world.now = world.now.saturating_add(*timeout);
                 Wake::SignalTimeout
@@ -128,13 +160,20 @@ impl Host {
     }
 
     /// The real way through text, so that a test sees what the host would.
-    fn call(&self, action: &str, config: &Value, resumed: Option<Resume>) -> Result<Outcome<Value>, Failure> {
+    fn call(
+        &self,
+        action: &str,
+        config: &Value,
+        resumed: Option<Resume>,
+    ) -> Result<Outcome<Value>, Failure> {
         let mut context = self.context.borrow().clone();
         context.deadline = self.now().saturating_add(CALL_MAX);
         context.resumed = resumed;
         let outcome = (self.invoke)(&context, action, &config.to_string())?;
         let read = |text: String| serde_json::from_str(&text);
-        Ok(outcome.try_map(read).expect("what the SDK wrote as JSON is JSON"))
+        Ok(outcome
+            .try_map(read)
+            .expect("what the SDK wrote as JSON is JSON"))
     }
 
     /// Scripts the answer to the next request that is not scripted yet.
@@ -177,18 +216,28 @@ impl Host {
     pub fn keep(&self, key: &str, value: impl Into<Vec<u8>>) {
         let mut world = self.world.borrow_mut();
         world.version_last += 1;
-        let entry = crate::kv::Entry { value: value.into(), version: world.version_last };
+        let entry = crate::kv::Entry {
+            value: value.into(),
+            version: world.version_last,
+        };
         world.kept.insert(key.to_owned(), entry);
     }
 
     /// What the connector kept under a key.
     pub fn kept(&self, key: &str) -> Option<Vec<u8>> {
-        self.world.borrow().kept.get(key).map(|entry| entry.value.clone())
+        self.world
+            .borrow()
+            .kept
+            .get(key)
+            .map(|entry| entry.value.clone())
     }
 
     /// Provides a secret. The connector must ask for it, too.
     pub fn secret(&self, name: &str, value: &str) {
-        self.world.borrow_mut().secrets.insert(name.to_owned(), value.to_owned());
+        self.world
+            .borrow_mut()
+            .secrets
+            .insert(name.to_owned(), value.to_owned());
     }
 
     /// The secrets that the connector looked at, in order.
@@ -198,7 +247,10 @@ impl Host {
 
     /// Sends a signal, taken once by a step that waits for it in [`run`](Host::run).
     pub fn signal(&self, name: &str, payload: impl Into<Value>) {
-        self.world.borrow_mut().signals.push((name.to_owned(), payload.into()));
+        self.world
+            .borrow_mut()
+            .signals
+            .push((name.to_owned(), payload.into()));
     }
 
     /// What the connector wrote to the log.

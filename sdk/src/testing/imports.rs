@@ -17,14 +17,21 @@ pub(crate) fn random_bytes(count: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..count {
         // A linear congruential generator; its high bits are the better ones.
-        world.random = world.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        world.random = world
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         bytes.push(world.random.to_be_bytes()[0]);
     }
     bytes
 }
 
 pub(crate) fn log_write(level: Level, message: &str, fields: &[(String, String)]) {
-    let line = LogLine { level, message: message.to_owned(), fields: fields.to_vec() };
+    let line = LogLine {
+        level,
+        message: message.to_owned(),
+        fields: fields.to_vec(),
+    };
     world::current().borrow_mut().log.push(line);
 }
 
@@ -42,7 +49,11 @@ pub(crate) fn http_send(request: Request) -> Result<Response, http::Error> {
     // Taken out while it runs, since it may look at its host.
     let server = world.borrow_mut().server.take();
     let Some(mut server) = server else {
-        panic!("no reply is scripted for {} {}: add one with `Host::reply`", request.method(), request.url());
+        panic!(
+            "no reply is scripted for {} {}: add one with `Host::reply`",
+            request.method(),
+            request.url()
+        );
     };
     let reply = server(&request);
     world.borrow_mut().server.get_or_insert(server);
@@ -55,7 +66,10 @@ fn placeholder(name: &str) -> String {
 }
 
 /// A request with the secrets in their places, as the other side would see it.
-fn with_secrets(mut request: Request, secrets: &std::collections::BTreeMap<String, String>) -> Request {
+fn with_secrets(
+    mut request: Request,
+    secrets: &std::collections::BTreeMap<String, String>,
+) -> Request {
     for (name, value) in secrets {
         let placeholder = placeholder(name);
         request.url = request.url.replace(&placeholder, value);
@@ -85,7 +99,11 @@ fn find_secret(name: &str) -> Result<String, secrets::Error> {
     if let Some(reason) = world.secret_refusal(name) {
         return Err(secrets::Error::Denied(reason));
     }
-    let unknown = || secrets::Error::Denied(format!("unknown secret \"{name}\": add it with `Host::secret`"));
+    let unknown = || {
+        secrets::Error::Denied(format!(
+            "unknown secret \"{name}\": add it with `Host::secret`"
+        ))
+    };
     world.secrets.get(name).cloned().ok_or_else(unknown)
 }
 
@@ -104,7 +122,13 @@ pub(crate) fn kv_set(key: &str, value: &[u8], expected: Expected) -> Result<u64,
     let mut world = world.borrow_mut();
     world.version_last += 1;
     let version = world.version_last;
-    world.kept.insert(key.to_owned(), Entry { value: value.to_vec(), version });
+    world.kept.insert(
+        key.to_owned(),
+        Entry {
+            value: value.to_vec(),
+            version,
+        },
+    );
     Ok(version)
 }
 
@@ -121,5 +145,9 @@ fn expect(key: &str, expected: Expected) -> Result<(), kv::Error> {
         Expected::Absent => found.is_none(),
         Expected::Version(version) => found == Some(version),
     };
-    if holds { Ok(()) } else { Err(kv::Error::Conflict(found)) }
+    if holds {
+        Ok(())
+    } else {
+        Err(kv::Error::Conflict(found))
+    }
 }

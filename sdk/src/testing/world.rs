@@ -76,7 +76,10 @@ impl World {
 
     /// Why a secret is refused, if it is.
     pub(super) fn secret_refusal(&self, name: &str) -> Option<String> {
-        self.refusal(&format!("the secret \"{name}\""), |ask| matches!(ask, Ask::Secret(known) if known == name))
+        self.refusal(
+            &format!("the secret \"{name}\""),
+            |ask| matches!(ask, Ask::Secret(known) if known == name),
+        )
     }
 
     /// Why keeping values is refused, if it is.
@@ -86,10 +89,14 @@ impl World {
 
     fn refusal(&self, power: &str, asked: impl Fn(&Ask) -> bool) -> Option<String> {
         if !self.powers {
-            return Some(format!("{power} is not to be had in `describe` and `validate`"));
+            return Some(format!(
+                "{power} is not to be had in `describe` and `validate`"
+            ));
         }
         if !self.manifest.asks.iter().any(asked) {
-            return Some(format!("the connector does not ask for {power}: add it to `asks` in `export!`"));
+            return Some(format!(
+                "the connector does not ask for {power}: add it to `asks` in `export!`"
+            ));
         }
         None
     }
@@ -104,7 +111,10 @@ pub(super) fn enter(world: &Rc<RefCell<World>>) {
 pub(super) fn leave(world: &Rc<RefCell<World>>) {
     CURRENT.with(|current| {
         let mut current = current.borrow_mut();
-        if current.as_ref().is_some_and(|entered| Rc::ptr_eq(entered, world)) {
+        if current
+            .as_ref()
+            .is_some_and(|entered| Rc::ptr_eq(entered, world))
+        {
             *current = None;
         }
     });

@@ -33,7 +33,9 @@ impl Headers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -51,8 +53,13 @@ impl<'de> Deserialize<'de> for Headers {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Headers, M::Error> {
                 let mut headers: Vec<(String, String)> = Vec::new();
                 while let Some((Name(name), Text(value))) = map.next_entry()? {
-                    if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
-                        return Err(M::Error::custom(format!("the header {name:?} is there twice, in different case")));
+                    if headers
+                        .iter()
+                        .any(|(known, _)| known.eq_ignore_ascii_case(&name))
+                    {
+                        return Err(M::Error::custom(format!(
+                            "the header {name:?} is there twice, in different case"
+                        )));
                     }
                     headers.push((name, value));
                 }
@@ -74,10 +81,17 @@ impl TryFrom<String> for Name {
 
     fn try_from(name: String) -> Result<Name, String> {
         if !is_token(&name) {
-            return Err(format!("{name:?} is no name of a header: use letters, digits and dashes"));
+            return Err(format!(
+                "{name:?} is no name of a header: use letters, digits and dashes"
+            ));
         }
-        if RESERVED.into_iter().any(|reserved| reserved.eq_ignore_ascii_case(&name)) {
-            return Err(format!("the header {name:?} is set by the host, which holds the connection: leave it out"));
+        if RESERVED
+            .into_iter()
+            .any(|reserved| reserved.eq_ignore_ascii_case(&name))
+        {
+            return Err(format!(
+                "the header {name:?} is set by the host, which holds the connection: leave it out"
+            ));
         }
         Ok(Name(name))
     }
@@ -97,12 +111,17 @@ impl TryFrom<Value> for Text {
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
             Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Err("the value of a header must be text, a number, true or false".to_owned());
+                return Err(
+                    "the value of a header must be text, a number, true or false".to_owned(),
+                );
             }
         };
         // A line break would begin another header.
         if text.contains(|c: char| c.is_control() && c != '\t') {
-            return Err("the value of a header must not hold line breaks or other control characters".to_owned());
+            return Err(
+                "the value of a header must not hold line breaks or other control characters"
+                    .to_owned(),
+            );
         }
         Ok(Text(text))
     }

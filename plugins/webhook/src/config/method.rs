@@ -9,7 +9,9 @@ use super::{TOKEN, is_token};
 
 /// The methods whose name is put into capitals, however it is written; any other is sent as it is written, since the
 /// names of methods are told apart by case.
-const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"];
+const KNOWN: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY",
+];
 
 /// The method of a request: one of the known, or any other token.
 #[derive(Clone, Deserialize)]
@@ -21,9 +23,13 @@ impl TryFrom<String> for Method {
 
     fn try_from(text: String) -> Result<Method, String> {
         if !is_token(&text) {
-            return Err(format!("must be an HTTP method such as \"POST\", not {text:?}"));
+            return Err(format!(
+                "must be an HTTP method such as \"POST\", not {text:?}"
+            ));
         }
-        let known = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(&text));
+        let known = KNOWN
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(&text));
         Ok(Method(known.map_or(text, str::to_owned)))
     }
 }

@@ -40,9 +40,14 @@ impl TryFrom<Value> for Redirects {
         let count = match &value {
             Value::Bool(true) => Some(DEFAULT),
             Value::Bool(false) => Some(0),
-            _ => value.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count <= MAX),
+            _ => value
+                .as_u64()
+                .and_then(|count| u32::try_from(count).ok())
+                .filter(|count| *count <= MAX),
         };
-        count.map(Redirects).ok_or_else(|| format!("must be true, false, or a number from 0 to {MAX}"))
+        count
+            .map(Redirects)
+            .ok_or_else(|| format!("must be true, false, or a number from 0 to {MAX}"))
     }
 }
 

@@ -25,7 +25,10 @@ impl TryFrom<Value> for StatusRange {
 
     fn try_from(value: Value) -> Result<StatusRange, String> {
         let range = match &value {
-            Value::Number(_) => value.as_u64().and_then(|status| u16::try_from(status).ok()).map(|one| (one, one)),
+            Value::Number(_) => value
+                .as_u64()
+                .and_then(|status| u16::try_from(status).ok())
+                .map(|one| (one, one)),
             Value::String(text) => read(text),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
@@ -74,7 +77,9 @@ mod tests {
     use super::*;
 
     fn range(value: Value) -> Option<(u16, u16)> {
-        StatusRange::try_from(value).ok().map(|range| (range.first, range.last))
+        StatusRange::try_from(value)
+            .ok()
+            .map(|range| (range.first, range.last))
     }
 
     #[test]
@@ -89,7 +94,18 @@ mod tests {
 
     #[test]
     fn what_is_no_range_of_statuses_is_refused() {
-        for value in [json!(99), json!(600), json!("404-400"), json!("6xx"), json!("99999xx"), json!("x"), json!(""), json!(2.5), json!(-1), json!(null)] {
+        for value in [
+            json!(99),
+            json!(600),
+            json!("404-400"),
+            json!("6xx"),
+            json!("99999xx"),
+            json!("x"),
+            json!(""),
+            json!(2.5),
+            json!(-1),
+            json!(null),
+        ] {
             assert_eq!(range(value.clone()), None, "{value}");
         }
     }

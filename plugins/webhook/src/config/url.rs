@@ -17,12 +17,17 @@ impl TryFrom<String> for Url {
         let rest = text.split_once("://").filter(|(scheme, _)| {
             scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
         });
-        let names_host = rest.is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']));
+        let names_host = rest
+            .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']));
         if !names_host {
-            return Err(format!("must be an absolute http or https URL such as \"https://example.com/hook\", not {text:?}"));
+            return Err(format!(
+                "must be an absolute http or https URL such as \"https://example.com/hook\", not {text:?}"
+            ));
         }
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err("must not hold spaces or control characters: write a space as %20".to_owned());
+            return Err(
+                "must not hold spaces or control characters: write a space as %20".to_owned(),
+            );
         }
         Ok(Url(text))
     }
