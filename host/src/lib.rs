@@ -1,0 +1,3 @@
+//! Millwork's host.
+
+pub mod engine;
