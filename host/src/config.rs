@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use load::{Layers, Loaded, load};
 pub use secret::Secret;
+pub(crate) use span::parse as parse_span;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! Millwork's host.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod engine;
