@@ -1,0 +1,216 @@
+//! Builds the plugins for `wasm32-wasip2` by a cargo of its own, and writes the source that includes them.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// A component to build: the name it is known by, its package, and its folder from the root of the workspace.
+struct Component {
+    name: &'static str,
+    package: &'static str,
+    folder: &'static str,
+}
+
+/// What comes with the host.
+const PLUGINS: &[Component] = &[
+    Component {
+        name: "delay",
+        package: "millwork-plugin-delay",
+        folder: "plugins/delay",
+    },
+    Component {
+        name: "webhook",
+        package: "millwork-plugin-webhook",
+        folder: "plugins/webhook",
+    },
+];
+
+/// What only the tests of the plugin host need (feature `test-guests`).
+const TEST_GUESTS: &[Component] = &[];
+
+/// What all of them are built from, besides their own folders.
+const SHARED: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "sdk/Cargo.toml",
+    "sdk/README.md",
+    "sdk/src",
+    "wit",
+];
+
+const TARGET: &str = "wasm32-wasip2";
+const PROFILE: &str = "plugin";
+
+fn main() {
+    // A sentence for each: what a person can do about it stands in the message.
+    if let Err(message) = build() {
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root
+        .canonicalize()
+        .map_err(|error| format!("no workspace at {}: {error}", root.display()))?;
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let guests = if env::var_os("CARGO_FEATURE_TEST_GUESTS").is_some() {
+        TEST_GUESTS
+    } else {
+        &[]
+    };
+    let all = || PLUGINS.iter().chain(guests);
+
+    for path in SHARED {
+        println!("cargo::rerun-if-changed={}", root.join(path).display());
+    }
+    for component in all() {
+        for path in ["Cargo.toml", "README.md", "src"] {
+            let path = root.join(component.folder).join(path);
+            // Cargo takes a path that is not there for one that has changed.
+            if path.exists() {
+                println!("cargo::rerun-if-changed={}", path.display());
+            }
+        }
+    }
+
+    require_target()?;
+    let built = run_cargo(&root, &target_dir(&out)?, all())?;
+    for component in all() {
+        let file = built
+            .join(component.package.replace('-', "_"))
+            .with_extension("wasm");
+        copy(&file, &out.join(component.name).with_extension("wasm"))?;
+    }
+
+    let mut source = list("PLUGINS", "The plugins that come with the host.", PLUGINS);
+    if env::var_os("CARGO_FEATURE_TEST_GUESTS").is_some() {
+        source += &list(
+            "TEST_GUESTS",
+            "The guests that the plugin host is tested with.",
+            guests,
+        );
+    }
+    let file = out.join("components.rs");
+    fs::write(&file, source).map_err(|error| format!("could not write {}: {error}", file.display()))
+}
+
+/// Refuses with the remedy where the compiler has no standard library for the target.
+fn require_target() -> Result<(), String> {
+    let output = Command::new(variable("RUSTC")?)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|error| format!("could not ask rustc for its targets: {error}"))?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    Err(format!(
+        "the plugins need the target {TARGET}, which is not installed: run `make setup`, or `rustup target add {TARGET}`"
+    ))
+}
+
+/// A target folder beside those of the profiles: of its own, so that the cargo which waits for this script and the one
+/// which this script waits for never want the same lock; and one for all profiles, so that the plugins are built once.
+fn target_dir(out: &Path) -> Result<PathBuf, String> {
+    // target/<profile>/build/<package>/out
+    let target = out
+        .ancestors()
+        .nth(4)
+        .ok_or_else(|| format!("unexpected OUT_DIR {}", out.display()))?;
+    Ok(target.join("plugins"))
+}
+
+/// Builds the packages, and returns the folder that holds the components.
+fn run_cargo<'a>(
+    root: &Path,
+    target_dir: &Path,
+    components: impl Iterator<Item = &'a Component>,
+) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(variable("CARGO")?);
+    cargo.current_dir(root).args([
+        "build",
+        "--locked",
+        "--lib",
+        "--target",
+        TARGET,
+        "--profile",
+        PROFILE,
+    ]);
+    cargo.arg("--target-dir").arg(target_dir);
+    for component in components {
+        cargo.args(["--package", component.package]);
+    }
+    // What is set for the host's build (flags, clippy, coverage, another target) is not meant for components.
+    for (name, _) in env::vars_os().filter(|(name, _)| is_for_the_host(name)) {
+        cargo.env_remove(name);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remappings(root));
+    let output = cargo
+        .output()
+        .map_err(|error| format!("could not start cargo for the plugins: {error}"))?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("the plugins do not build:\n{told}"));
+    }
+    Ok(target_dir.join(TARGET).join(PROFILE))
+}
+
+/// Flags that keep the folders of this machine out of the panic messages in a component: the same source gives the same
+/// bytes, and so the same digest, wherever it is built.
+fn remappings(root: &Path) -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let mut flags = vec![format!("--remap-path-prefix={}=.", root.display())];
+    if let Some(home) = home {
+        flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
+    }
+    // The separator that cargo reads.
+    flags.join("\x1f")
+}
+
+fn is_for_the_host(variable: &OsStr) -> bool {
+    let Some(name) = variable.to_str() else {
+        return false;
+    };
+    let flags = [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CLIPPY_ARGS",
+    ];
+    flags.contains(&name)
+        || ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+}
+
+/// Copies a component, unless the same is there already.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let wasm =
+        fs::read(from).map_err(|error| format!("could not read {}: {error}", from.display()))?;
+    if fs::read(to).is_ok_and(|known| known == wasm) {
+        return Ok(());
+    }
+    fs::write(to, wasm).map_err(|error| format!("could not write {}: {error}", to.display()))
+}
+
+/// The source of a list of components.
+fn list(constant: &str, doc: &str, components: &[Component]) -> String {
+    let mut source = format!("/// {doc}\npub const {constant}: &[Bundled] = &[\n");
+    for Component { name, .. } in components {
+        source += &format!(
+            "    Bundled {{ name: {name:?}, wasm: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\")) }},\n"
+        );
+    }
+    source + "];\n"
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|error| format!("cargo did not set {name}: {error}"))
+}
