@@ -135,6 +135,8 @@ pub enum LogFormat {
 pub struct Plugins {
     /// What each plugin may do, by its name. Nothing, where nothing is said.
     pub grants: BTreeMap<String, Grant>,
+    /// How much each call of a plugin may use.
+    pub limits: millwork_plugin::Limits,
 }
 
 /// What the operator grants one plugin. It also has to ask for it.
@@ -151,6 +153,21 @@ pub struct Grant {
     pub secrets: BTreeMap<String, Vec<String>>,
     /// Secrets that it may see.
     pub reveal: Vec<String>,
+}
+
+impl Plugins {
+    /// The grants, each rule of them read.
+    ///
+    /// # Errors
+    /// The first rule that is none, with its place.
+    pub fn read_grants(&self) -> Result<millwork_plugin::Grants, String> {
+        let read = |(name, grant): (&String, &Grant)| {
+            let read = toml::Value::try_from(grant).map_err(|error| error.to_string());
+            let grant = read.and_then(|value| value.try_into().map_err(|error| error.to_string()));
+            Ok((name.clone(), grant.map_err(|error| format!("plugins.grants.{name}: {}", error.trim_end()))?))
+        };
+        self.grants.iter().map(read).collect()
+    }
 }
 
 impl Config {

@@ -398,7 +398,12 @@ impl Engine {
         if let Some(waiter) = waiter {
             waiter.notify_waiters();
         }
-        metrics::counter!(telemetry::RUNS_COMPLETED, "status" => run.status().as_str()).increment(1);
+        let status = run.status().as_str();
+        metrics::counter!(telemetry::RUNS_COMPLETED, "status" => status).increment(1);
+        if let Some(ended_at) = run.completed_at() {
+            let took = ended_at.since(run.created_at());
+            metrics::histogram!(telemetry::RUN_SECONDS, "status" => status).record(took.as_secs_f64());
+        }
     }
 
     /// Lists runs.

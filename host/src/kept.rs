@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millwork_core::digest::Digest;
-use millwork_plugin::imports::kv::{Entry, Expectation, KeyValue, KvError, Scope};
+use millwork_plugin::kv::{Entry, Expectation, KeyValue, KvError, Scope};
 use millwork_plugin::{PluginSource, StoredPlugin};
 use millwork_store::{Expected, Store, ValueKey, Written};
 

@@ -21,6 +21,8 @@ pub const RUNS_COMPLETED: &str = "millwork_runs_completed_total";
 pub const RUN_SECONDS: &str = "millwork_run_duration_seconds";
 /// Runs that wait to be executed.
 pub const BACKLOG: &str = "millwork_backlog_runs";
+/// Runs held in memory because they are due within the minute.
+pub const DUE_SOON: &str = "millwork_due_soon_runs";
 /// Runs that are being executed.
 pub const IN_FLIGHT: &str = "millwork_in_flight_runs";
 /// Steps that ended; `status`.
@@ -86,6 +88,7 @@ pub const METRICS: &[Metric] = &[
     counter(RUNS_COMPLETED, "Runs that ended, by status"),
     histogram(RUN_SECONDS, Unit::Seconds, LONG_SECONDS, "From the creation of a run to its end, by status"),
     gauge(BACKLOG, "Runs that wait to be executed"),
+    gauge(DUE_SOON, "Runs held in memory because they are due within the minute"),
     gauge(IN_FLIGHT, "Runs that are being executed"),
     counter(STEPS_COMPLETED, "Steps that ended, by status"),
     counter(STEP_RETRIES, "Attempts that failed and are made again"),
@@ -144,6 +147,20 @@ pub async fn keep_up(metrics: PrometheusHandle, closing: CancellationToken) {
     while closing.run_until_cancelled(beat.tick()).await.is_some() {
         metrics.run_upkeep();
     }
+}
+
+/// Writes down how much waits and how much is in hand, again and again, until `closing`.
+pub async fn watch(engine: crate::engine::Engine, closing: CancellationToken) {
+    let mut beat = tokio::time::interval(UPKEEP_EVERY);
+    while closing.run_until_cancelled(beat.tick()).await.is_some() {
+        metrics::gauge!(BACKLOG).set(gauge_value(engine.backlog()));
+        metrics::gauge!(DUE_SOON).set(gauge_value(u64::try_from(engine.due_soon()).unwrap_or(u64::MAX)));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge of more than 2^53 runs may be off by one")]
+fn gauge_value(count: u64) -> f64 {
+    count as f64
 }
 
 /// Sends the log to standard error, and panics to the log.

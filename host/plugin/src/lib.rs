@@ -1,17 +1,46 @@
 //! Plugins: the port through which the engine runs them, and the WebAssembly sandbox behind it.
 //!
-//! The door is [`PluginRuntime`].
+//! The door is [`PluginRuntime`]. Behind it stands [`Plugins`], which loads components, keeps the catalogue and runs
+//! every call in an instance of its own; [`fake::Fake`] stands there in tests.
+//!
+//! A plugin can do what its manifest asks *and* the operator grants ([`grant`]), for a bounded time in bounded memory
+//! ([`Limits`]). Whatever it does otherwise costs one attempt at one step.
+//!
+//! Only this crate knows wasmtime. It decides nothing about runs, and asks nobody what time it is.
+
+mod catalog;
+pub mod fake;
+mod folder;
+pub mod grant;
+mod imports;
+mod limits;
+mod manifest;
+mod metrics;
+mod plugins;
+mod schema;
+mod wasm;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use millwork_core::connector::{Connector, TypeRef};
 use millwork_core::digest::Digest;
-pub use millwork_core::event::{LogLevel, LogLine};
 use millwork_core::id::RunId;
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, Outcome, Resume};
 use millwork_core::time::Timestamp;
+
+pub use self::catalog::{LoadedPlugin, Origin};
+pub use self::folder::{FolderReport, RefusedFile};
+pub use self::grant::{Grant, Grants};
+pub use self::imports::kv;
+pub use self::imports::secrets::{Secret, Secrets};
+pub use self::limits::Limits;
+pub use self::manifest::{Action, Example, Manifest, Traits};
+pub use self::plugins::{Options, PluginSource, Plugins, StoredPlugin};
+pub use self::wasm::gate::{Mismatch, Unfit};
+pub use self::wasm::load::{Refusal, digest};
+pub use self::wasm::sandbox::SandboxError;
 
 /// PORT: runs plugins, and knows which there are.
 #[async_trait]
@@ -69,6 +98,39 @@ pub struct Reply {
     pub result: Result<Outcome, Failure>,
     /// What the plugin said meanwhile: its log, its standard output and error. Bounded.
     pub log: Vec<LogLine>,
+}
+
+impl Reply {
+    /// A failure of which the plugin itself had nothing to say.
+    #[must_use]
+    pub fn failed(failure: Failure) -> Self {
+        Self { result: Err(failure), log: Vec::new() }
+    }
+}
+
+/// A line of a plugin's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was said.
+    pub at: Timestamp,
+    /// `trace`, `debug`, `info`, `warn` or `error`.
+    pub level: &'static str,
+    /// What was said, with its fields written after it.
+    pub message: String,
+}
+
+impl From<LogLine> for millwork_core::event::LogLine {
+    fn from(line: LogLine) -> Self {
+        use millwork_core::event::LogLevel;
+        let level = match line.level {
+            "trace" => LogLevel::Trace,
+            "debug" => LogLevel::Debug,
+            "warn" => LogLevel::Warn,
+            "error" => LogLevel::Error,
+            _ => LogLevel::Info,
+        };
+        Self { at: line.at, level, message: line.message }
+    }
 }
 
 /// One thing wrong with a configuration.

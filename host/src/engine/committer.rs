@@ -3,11 +3,13 @@
 //! While one batch is being made durable the next one gathers, so the batch grows with the load and no timer is needed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use millwork_store::{Commit, Committed, Error, Store};
 use tokio::sync::{mpsc, oneshot};
 
 use super::schedule::Schedule;
+use crate::telemetry;
 
 /// Commits in one batch. More would make everybody wait for the last one's pages.
 const BATCH_MAX: usize = 4_096;
@@ -60,8 +62,12 @@ async fn write_batches(store: Arc<dyn Store>, schedule: Arc<Schedule>, mut waiti
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (commits, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
-        metrics::histogram!(crate::telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
-        match store.commit(commits).await {
+        metrics::histogram!(telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
+        metrics::counter!(telemetry::COMMITS).increment(u64::try_from(commits.len()).unwrap_or(u64::MAX));
+        let began = Instant::now();
+        let written = store.commit(commits).await;
+        metrics::histogram!(telemetry::COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
+        match written {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
                     if answer.send(Ok(result)).is_err() {

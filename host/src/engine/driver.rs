@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
-use millwork_core::event::Seq;
+use millwork_core::event::{Event, LogLine, Seq};
 use millwork_core::effect::{Effect, InvokePlugin, idempotency_key};
 use millwork_core::graph::Graph;
 use millwork_core::run::Run;
@@ -240,8 +240,16 @@ impl Driver<'_> {
         };
         let commit = advance(&self.run, first_seq, &decision.records, due_at);
         let committed = self.engine.0.committer.commit(commit).await?;
-        if has_ended && committed == Committed::Written {
-            self.engine.announce_end(&self.run);
+        match committed {
+            Committed::Written => {
+                decision.records.iter().for_each(|record| count(&record.event));
+                if has_ended {
+                    self.engine.announce_end(&self.run);
+                }
+            }
+            Committed::Conflict | Committed::Replayed { .. } => {
+                metrics::counter!(telemetry::COMMIT_CONFLICTS).increment(1);
+            }
         }
         Ok(committed)
     }
@@ -285,7 +293,7 @@ impl Driver<'_> {
         let plugins = &parts.plugins;
         self.attempts.push(Box::pin(async move {
             let Reply { result, log } = plugins.invoke(call).await;
-            metrics::counter!(telemetry::ATTEMPTS, "result" => if result.is_ok() { "ok" } else { "failed" }).increment(1);
+            let log = log.into_iter().map(LogLine::from).collect();
             AttemptReturned { step, attempt, started_at, result, log, chance: random::chance() }
         }));
     }
@@ -297,6 +305,28 @@ impl Driver<'_> {
         }
         tracing::debug!(run.id = %self.run.id(), "a command came too late: {rejection}");
     }
+}
+
+/// Tells the metrics what has happened.
+fn count(event: &Event) {
+    let status = match event {
+        Event::StepSucceeded { .. } => "success",
+        Event::StepFailed { .. } => "failed",
+        Event::StepSkipped { .. } => "skipped",
+        Event::StepCancelled { .. } => "cancelled",
+        Event::StepRetryScheduled { .. } => {
+            metrics::counter!(telemetry::STEP_RETRIES).increment(1);
+            return;
+        }
+        Event::RunCreated(_)
+        | Event::StepStarted { .. }
+        | Event::StepSuspended { .. }
+        | Event::StepResumed { .. }
+        | Event::RunSucceeded {}
+        | Event::RunFailed { .. }
+        | Event::RunCancelled { .. } => return,
+    };
+    metrics::counter!(telemetry::STEPS_COMPLETED, "status" => status).increment(1);
 }
 
 /// What a driver does next.

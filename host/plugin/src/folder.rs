@@ -1,0 +1,109 @@
+//! The plugins folder: which files are in it, which of them are loaded, and why the others are not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::catalog::LoadedPlugin;
+use crate::wasm::load::{Refusal, check_size};
+
+/// More would be somebody's downloads.
+const FILES_MAX: usize = 1_000;
+
+/// A file that is not loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+    /// The version that stays in use, where the file was good before.
+    pub still_loaded: Option<String>,
+}
+
+/// What became of a look into the folder.
+#[derive(Debug, Default)]
+pub struct FolderReport {
+    /// New or changed, and loaded.
+    pub loaded: Vec<Arc<LoadedPlugin>>,
+    /// Not loaded: those that were refused before and have not changed as well.
+    pub refused: Vec<RefusedFile>,
+    /// No longer there. Their names mean nothing now; runs that are pinned to them go on.
+    pub removed: Vec<PathBuf>,
+}
+
+/// What is known of the folder.
+#[derive(Default)]
+pub(crate) struct Folder {
+    pub(crate) files: BTreeMap<PathBuf, FileState>,
+}
+
+#[derive(Default)]
+pub(crate) struct FileState {
+    pub(crate) seen: Option<Seen>,
+    /// What the file means now, or meant when it was last good.
+    pub(crate) plugin: Option<Arc<LoadedPlugin>>,
+    pub(crate) refusal: Option<String>,
+}
+
+/// How a file looks from outside: where this has not changed, it is not read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Folder {
+    /// What the files mean, in the order of their names.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = Arc<LoadedPlugin>> {
+        self.files.values().filter_map(|file| file.plugin.as_ref().map(Arc::clone))
+    }
+
+    pub(crate) fn refused(&self) -> Vec<RefusedFile> {
+        let refused = self.files.iter().filter_map(|(path, file)| {
+            let reason = file.refusal.clone()?;
+            let still_loaded = file.plugin.as_ref().map(|plugin| format!("{}@{}", plugin.name(), plugin.version()));
+            Some(RefusedFile { path: path.clone(), reason, still_loaded })
+        });
+        refused.collect()
+    }
+}
+
+/// The `.wasm` files of a folder, in the order of their names, and how they look from outside.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<(PathBuf, Seen)>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // A host without a plugins folder has the bundled ones.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        // Through a link, which is how some deploy; what vanished meanwhile is not there.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_file() && path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push((path, Seen { size: metadata.len(), modified: metadata.modified().ok() }));
+        }
+        if files.len() > FILES_MAX {
+            return Err(io::Error::other(format!("more than {FILES_MAX} plugins in one folder")));
+        }
+    }
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(files)
+}
+
+/// Reads a file of a bounded size, even if it grows meanwhile.
+pub(crate) fn read(path: &Path, max: usize) -> Result<Bytes, Refusal> {
+    let file = fs::File::open(path)?;
+    check_size(file.metadata()?.len(), max)?;
+    let mut bytes = Vec::new();
+    file.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX), max)?;
+    Ok(bytes.into())
+}

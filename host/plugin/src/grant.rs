@@ -1,0 +1,252 @@
+//! What plugins may do. A power needs two keys: the plugin's manifest asks for it, and the operator grants it.
+//!
+//! [`Powers::allows`] is the one question, and everything that acts on the world asks it. Which addresses a granted
+//! name may turn out to have is [`Networks::allows`], asked of every address right before it is connected to.
+
+mod http_rule;
+mod network;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use self::http_rule::{HttpRule, ParseHttpRuleError};
+pub use self::network::{AddressClass, Network, Networks, ParseNetworkError};
+
+/// Where the grants stand in the configuration: refusals name the line that would grant.
+pub const SECTION: &str = "plugins.grants";
+
+/// What the operator grants, by the plugins' names: `[plugins.grants.<name>]` in the configuration.
+pub type Grants = BTreeMap<String, Grant>;
+
+/// What the operator grants one plugin. Nothing, where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grant {
+    /// HTTP: `https://slack.com`, `https://*.example.com:8443`, `GET,HEAD https://example.com`, `*`.
+    pub http: Vec<HttpRule>,
+    /// Which addresses those hosts may have besides public ones: `loopback`, `private` or a network such as `10.1.0.0/16`.
+    pub private_networks: Vec<Network>,
+    /// Small values kept between calls.
+    pub kv: bool,
+    /// Secrets that may be put into its requests, unseen, each with the hosts that it may be sent to.
+    pub secrets: BTreeMap<String, Vec<HttpRule>>,
+    /// Secrets that it may see.
+    pub reveal: Vec<String>,
+}
+
+/// A power that a plugin's manifest asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// HTTP to the hosts that match.
+    Http(HttpRule),
+    /// The secret of this name.
+    Secret(String),
+    /// Small values kept between calls.
+    Kv,
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(rule) => write!(f, "http {rule}"),
+            Self::Secret(name) => write!(f, "secret {name}"),
+            Self::Kv => f.write_str("kv"),
+        }
+    }
+}
+
+/// What a plugin wants to do right now.
+#[derive(Clone, Copy, Debug)]
+pub enum Power<'a> {
+    /// One HTTP exchange.
+    Http {
+        /// Its method.
+        method: &'a Method,
+        /// Where to.
+        url: &'a Url,
+    },
+    /// Reading and writing kept values.
+    Kv,
+    /// Mentioning a secret in a request, unseen.
+    Secret(&'a str),
+    /// Sending a secret, unseen.
+    Send {
+        /// The secret's name.
+        secret: &'a str,
+        /// The method of the request.
+        method: &'a Method,
+        /// Where to.
+        url: &'a Url,
+    },
+    /// Seeing a secret.
+    Reveal(&'a str),
+}
+
+/// No; and what would have to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Denied(pub String);
+
+/// What one plugin may do: its asks and its grant, joined.
+#[derive(Clone, Debug)]
+pub struct Powers {
+    plugin: String,
+    asks: Vec<Ask>,
+    grant: Grant,
+    networks: Arc<Networks>,
+}
+
+impl Powers {
+    /// Joins the two keys.
+    #[must_use]
+    pub fn new(plugin: &str, asks: &[Ask], grant: Grant) -> Self {
+        let networks = Arc::new(Networks::new(grant.private_networks.clone()));
+        Self { plugin: plugin.to_owned(), asks: asks.to_vec(), grant, networks }
+    }
+
+    /// Nothing at all: how `describe` and `validate` are called.
+    #[must_use]
+    pub fn none(plugin: &str) -> Self {
+        Self::new(plugin, &[], Grant::default())
+    }
+
+    /// Which addresses its HTTP may reach.
+    #[must_use]
+    pub fn networks(&self) -> &Arc<Networks> {
+        &self.networks
+    }
+
+    /// Whether the plugin may do this, now.
+    ///
+    /// # Errors
+    /// Where the manifest does not ask for it, or the operator does not grant it; the text names the missing line.
+    pub fn allows(&self, power: Power<'_>) -> Result<(), Denied> {
+        if !self.asks_for(power) {
+            return Err(Denied(format!("{} its manifest does not ask for it, so nobody can grant it", self.may_not(power))));
+        }
+        if !self.is_granted(power) {
+            return Err(Denied(format!("{} to grant it, write {} under [{SECTION}.{}]", self.may_not(power), line(power), self.plugin)));
+        }
+        Ok(())
+    }
+
+    fn asks_for(&self, power: Power<'_>) -> bool {
+        self.asks.iter().any(|ask| match (ask, power) {
+            (Ask::Http(rule), Power::Http { method, url }) => rule.matches(method, url),
+            (Ask::Kv, Power::Kv) => true,
+            (Ask::Secret(asked), Power::Secret(name) | Power::Reveal(name) | Power::Send { secret: name, .. }) => asked == name,
+            (Ask::Http(_) | Ask::Kv | Ask::Secret(_), _) => false,
+        })
+    }
+
+    fn is_granted(&self, power: Power<'_>) -> bool {
+        match power {
+            Power::Http { method, url } => self.grant.http.iter().any(|rule| rule.matches(method, url)),
+            Power::Kv => self.grant.kv,
+            Power::Secret(name) => self.grant.secrets.contains_key(name),
+            Power::Send { secret, method, url } => {
+                self.grant.secrets.get(secret).is_some_and(|rules| rules.iter().any(|rule| rule.matches(method, url)))
+            }
+            Power::Reveal(name) => self.grant.reveal.iter().any(|granted| granted == name),
+        }
+    }
+
+    fn may_not(&self, power: Power<'_>) -> String {
+        let plugin = &self.plugin;
+        match power {
+            Power::Http { method, url } => format!("plugin {plugin:?} may not {method} {}:", HttpRule::exactly(url)),
+            Power::Kv => format!("plugin {plugin:?} may not keep values:"),
+            Power::Secret(name) => format!("plugin {plugin:?} may not use the secret {name:?}:"),
+            Power::Send { secret, url, .. } => format!("plugin {plugin:?} may not send the secret {secret:?} to {}:", HttpRule::exactly(url)),
+            Power::Reveal(name) => format!("plugin {plugin:?} may not see the secret {name:?}:"),
+        }
+    }
+}
+
+/// The line of the configuration that grants this and no more.
+fn line(power: Power<'_>) -> String {
+    match power {
+        Power::Http { url, .. } => format!("http = [\"{}\"]", HttpRule::exactly(url)),
+        Power::Kv => "kv = true".to_owned(),
+        Power::Secret(name) => format!("secrets = {{ {name} = [\"https://the.host\"] }}"),
+        Power::Send { secret, url, .. } => format!("secrets = {{ {secret} = [\"{}\"] }}", HttpRule::exactly(url)),
+        Power::Reveal(name) => format!("reveal = [{name:?}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().expect("it is a URL")
+    }
+
+    fn http(text: &str) -> HttpRule {
+        text.parse().expect("it is a rule")
+    }
+
+    #[test]
+    fn a_power_needs_both_keys() {
+        let target = url("https://slack.com/api");
+        let power = Power::Http { method: &Method::POST, url: &target };
+        let ask = [Ask::Http(http("https://slack.com"))];
+        let grant = Grant { http: vec![http("https://slack.com")], ..Grant::default() };
+        assert!(Powers::new("slack", &ask, grant.clone()).allows(power).is_ok());
+        assert_eq!(
+            Powers::new("slack", &ask, Grant::default()).allows(power),
+            Err(Denied(
+                "plugin \"slack\" may not POST https://slack.com: to grant it, write http = [\"https://slack.com\"] under [plugins.grants.slack]"
+                    .to_owned()
+            ))
+        );
+        assert_eq!(
+            Powers::new("slack", &[], grant).allows(power),
+            Err(Denied(
+                "plugin \"slack\" may not POST https://slack.com: its manifest does not ask for it, so nobody can grant it".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn without_a_grant_every_power_is_denied() {
+        let target = url("http://example.com/");
+        let asks = [Ask::Http(http("*")), Ask::Kv, Ask::Secret("token".to_owned())];
+        let powers = Powers::new("p", &asks, Grant::default());
+        for power in [Power::Http { method: &Method::GET, url: &target }, Power::Kv, Power::Secret("token"), Power::Reveal("token")] {
+            assert!(powers.allows(power).is_err(), "{power:?}");
+        }
+    }
+
+    #[test]
+    fn using_a_secret_does_not_allow_seeing_it() {
+        let secrets = BTreeMap::from([("token".to_owned(), vec![http("https://slack.com")])]);
+        let grant = Grant { secrets, ..Grant::default() };
+        let powers = Powers::new("p", &[Ask::Secret("token".to_owned())], grant);
+        assert!(powers.allows(Power::Secret("token")).is_ok());
+        assert!(powers.allows(Power::Reveal("token")).is_err());
+        assert!(powers.allows(Power::Secret("other")).is_err());
+        let send = |url| powers.allows(Power::Send { secret: "token", method: &Method::GET, url });
+        assert_eq!(send(&url("https://slack.com/")), Ok(()));
+        assert!(send(&url("https://evil.example/")).expect_err("it is another host").0.contains("secrets = { token = [\"https://evil.example\"] }"));
+    }
+
+    #[test]
+    fn grants_are_read_from_the_configuration_and_unknown_keys_are_refused() {
+        let grants: Grants = toml::from_str(
+            "[slack]\nhttp = [\"POST https://slack.com\"]\nprivate_networks = [\"loopback\", \"10.0.0.0/8\"]\nkv = true\n",
+        )
+        .expect("it is right");
+        let grant = &grants["slack"];
+        assert_eq!(grant.http, [http("POST https://slack.com")]);
+        assert!(grant.kv);
+        assert!(toml::from_str::<Grants>("[slack]\nhttps = []\n").is_err());
+        assert!(toml::from_str::<Grants>("[slack]\nhttp = [\"slack.com\"]\n").is_err());
+        assert!(toml::from_str::<Grants>("[slack]\nprivate_networks = [\"everything\"]\n").is_err());
+    }
+}

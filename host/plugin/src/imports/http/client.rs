@@ -1,0 +1,157 @@
+//! The HTTP client: pooled connections, made only to addresses that the plugin may reach.
+//!
+//! A pool belongs to a set of granted networks: a connection that one plugin was allowed to open to a private address
+//! must not carry the request of another that was not.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
+use tower_service::Service;
+
+use crate::grant::{AddressClass, Networks};
+use crate::limits::Limits;
+
+pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type Client = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Body>;
+
+/// Lookups hold a thread each, and plugins choose the names: they must not use up the threads of the whole host.
+const LOOKUPS_IN_FLIGHT_MAX: usize = 32;
+const IDLE_PER_HOST_MAX: usize = 32;
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// One client for each set of granted networks.
+pub(crate) struct Clients {
+    connect_max: Duration,
+    lookups: Arc<Semaphore>,
+    by_networks: Mutex<HashMap<Arc<Networks>, Client>>,
+}
+
+impl Clients {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            connect_max: Duration::from_millis(limits.http_connect_max_ms),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_IN_FLIGHT_MAX)),
+            by_networks: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn for_networks(&self, networks: &Arc<Networks>) -> Client {
+        let mut clients = self.by_networks.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(Arc::clone(networks)).or_insert_with(|| self.build(Arc::clone(networks))).clone()
+    }
+
+    fn build(&self, networks: Arc<Networks>) -> Client {
+        let mut http = HttpConnector::new_with_resolver(Resolver { networks, lookups: Arc::clone(&self.lookups) });
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(self.connect_max));
+        let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_all_versions().wrap_connector(http);
+        hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .build(https)
+    }
+}
+
+/// Looks names up and keeps the addresses that may be connected to. The connection goes to the very address that was
+/// judged, so a name that changes its mind in between gains nothing.
+#[derive(Clone)]
+pub(crate) struct Resolver {
+    networks: Arc<Networks>,
+    lookups: Arc<Semaphore>,
+}
+
+/// Why a name gives no address.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResolveError {
+    #[error("{name:?} does not resolve")]
+    Lookup { name: String, source: std::io::Error },
+    #[error("{name:?} has no address")]
+    Empty { name: String },
+    #[error("{name:?} is at {address}, {class}")]
+    Refused { name: String, address: IpAddr, class: AddressClass },
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let Self { networks, lookups } = self.clone();
+        Box::pin(async move {
+            let name = name.as_str().to_owned();
+            // Closed never: nobody closes it.
+            let _permit = lookups.acquire().await.ok();
+            let found: Result<Vec<SocketAddr>, _> = tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect);
+            match found {
+                Ok(found) => keep_allowed(name, found, &networks),
+                Err(source) => Err(ResolveError::Lookup { name, source }),
+            }
+        })
+    }
+}
+
+fn keep_allowed(
+    name: String,
+    found: Vec<SocketAddr>,
+    networks: &Networks,
+) -> Result<std::vec::IntoIter<SocketAddr>, ResolveError> {
+    let mut allowed = Vec::new();
+    let mut refused = None;
+    for address in found {
+        match networks.allows(address.ip()) {
+            Ok(()) => allowed.push(address),
+            Err(class) => refused = Some((address.ip(), class)),
+        }
+    }
+    match (allowed.is_empty(), refused) {
+        (false, _) => Ok(allowed.into_iter()),
+        (true, Some((address, class))) => Err(ResolveError::Refused { name, address, class }),
+        (true, None) => Err(ResolveError::Empty { name }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(found: &[&str]) -> Result<Vec<SocketAddr>, ResolveError> {
+        let found = found.iter().map(|text| text.parse().expect("it is an address")).collect();
+        keep_allowed("a.example".to_owned(), found, &Networks::default()).map(Iterator::collect)
+    }
+
+    #[test]
+    fn of_the_addresses_of_a_name_only_the_allowed_ones_are_connected_to() {
+        let kept = resolve(&["127.0.0.1:0", "8.8.8.8:0", "[::1]:0"]).expect("one is public");
+        assert_eq!(kept, ["8.8.8.8:0".parse().expect("it is an address")]);
+        assert!(matches!(resolve(&["10.0.0.1:0"]), Err(ResolveError::Refused { class: AddressClass::Private, .. })));
+        assert!(matches!(resolve(&[]), Err(ResolveError::Empty { .. })));
+    }
+
+    #[tokio::test]
+    async fn plugins_with_the_same_networks_share_a_pool() {
+        let clients = Clients::new(&Limits::default());
+        clients.for_networks(&Arc::new(Networks::default()));
+        clients.for_networks(&Arc::new(Networks::default()));
+        clients.for_networks(&Arc::new(Networks::new(vec![crate::grant::Network::Loopback])));
+        assert_eq!(clients.by_networks.lock().expect("nobody panicked").len(), 2);
+    }
+}

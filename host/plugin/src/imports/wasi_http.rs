@@ -1,0 +1,94 @@
+//! `wasi:http/outgoing-handler`: the same door as `millwork:http`, for languages whose own HTTP client speaks it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::{BodyExt, Limited};
+use tokio::sync::Semaphore;
+use url::Url;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView};
+
+use crate::imports::Outfit;
+use crate::imports::http::door::{Door, HttpError};
+
+/// What one call keeps for `wasi:http`; made at the first use.
+pub(crate) struct WasiHttp {
+    pub(crate) ctx: WasiHttpCtx,
+    pub(crate) hooks: Hooks,
+}
+
+impl WasiHttp {
+    pub(crate) fn new(outfit: Arc<Outfit>) -> Self {
+        let permits = Arc::new(Semaphore::new(outfit.limits.http_requests_in_flight_max));
+        Self { ctx: WasiHttpCtx::new(), hooks: Hooks { outfit, permits } }
+    }
+}
+
+pub(crate) struct Hooks {
+    outfit: Arc<Outfit>,
+    permits: Arc<Semaphore>,
+}
+
+type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Sending), Error>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _: Sending) -> Box<dyn Future<Output = Sent> + Send> {
+        let outfit = Arc::clone(&self.outfit);
+        let permits = Arc::clone(&self.permits);
+        Box::new(async move {
+            let Ok(permit) = permits.try_acquire_owned() else { return Err(Error::ConnectionLimitReached) };
+            let response = send(&outfit.door, request, options.unwrap_or_default()).await?;
+            let max = outfit.limits.http_response_max_bytes;
+            let response = response.map(|body| {
+                Limited::new(body, max)
+                    .map_err(move |error| {
+                        // Held by the body: it ends when the guest is done with the answer.
+                        let _held = &permit;
+                        match error.downcast::<hyper::Error>() {
+                            Ok(error) => Error::Hyper(*error),
+                            Err(_) => Error::HttpResponseBodySize(u64::try_from(max).ok()),
+                        }
+                    })
+                    .boxed_unsync()
+            });
+            Ok((response, Box::new(async { Ok(()) }) as Sending))
+        })
+    }
+}
+
+async fn send(door: &Door, request: Request<WasiBody>, options: RequestOptions) -> Result<http::Response<hyper::body::Incoming>, Error> {
+    let url: Url = request.uri().to_string().parse().map_err(|_| Error::HttpRequestUriInvalid)?;
+    let (mut head, body) = request.into_parts();
+    // Written anew from the URL that is judged.
+    head.headers.remove(http::header::HOST);
+    let max = door.limits().http_request_max_bytes;
+    let request = Request::from_parts(head, Limited::new(body, max).boxed_unsync());
+    let wait = [options.connect_timeout, options.first_byte_timeout].into_iter().flatten().reduce(Duration::saturating_add);
+    let sent = door.open(&url, request);
+    let answer = match wait {
+        Some(wait) => tokio::time::timeout(wait, sent).await.unwrap_or(Err(HttpError::Timeout)),
+        None => sent.await,
+    };
+    answer.map_err(|error| translate(error, max))
+}
+
+fn translate(error: HttpError, request_max_bytes: usize) -> Error {
+    match error {
+        HttpError::Denied(_) => Error::HttpRequestDenied,
+        HttpError::InvalidRequest(why) => Error::InternalError(Some(why)),
+        HttpError::Dns(_) => Error::DnsError { rcode: None, info_code: None },
+        HttpError::Connect(_) => Error::ConnectionRefused,
+        HttpError::Tls(_) => Error::TlsProtocolError,
+        HttpError::Timeout => Error::HttpResponseTimeout,
+        HttpError::ResponseTooLarge(_) => Error::HttpResponseBodySize(None),
+        HttpError::Protocol(why) if why.contains("length limit exceeded") => Error::HttpRequestBodySize(u64::try_from(request_max_bytes).ok()),
+        HttpError::Redirect(_) | HttpError::Protocol(_) => Error::HttpProtocolError,
+    }
+}
+
+pub(crate) fn add_to_linker<T: WasiHttpView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}

@@ -1,0 +1,135 @@
+//! How much a plugin may use. Every limit has a default, a setting of its own and a failure that names it.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where the limits stand in the configuration; failures name it, so that an operator knows what to change.
+pub const SECTION: &str = "plugins.limits";
+
+/// The limits of the sandbox: `[plugins.limits]` in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Calls that run at the same time, over all plugins. The rest wait. Each holds about 40 KiB and, on Linux, six
+    /// mappings: more than 8,000 need a higher `vm.max_map_count`.
+    pub calls_in_flight_max: u32,
+    /// Calls of one plugin that run at the same time, so that one that hangs leaves room for the others.
+    pub calls_in_flight_per_plugin_max: u32,
+    /// How long a call may take, host calls included, where the step allows more.
+    pub call_max_ms: u64,
+    /// How long `describe` and `validate` may take.
+    pub question_max_ms: u64,
+    /// Processor time of one call; waiting for the host does not count.
+    pub cpu_max_ms: u64,
+    /// Linear memory of one call, all its memories together. Python and JavaScript need 256 MiB.
+    pub memory_max_bytes: usize,
+    /// Linear memories of one call.
+    pub memories_max: u32,
+    /// Tables of one call.
+    pub tables_max: u32,
+    /// Elements of one table.
+    pub table_elements_max: usize,
+    /// Core instances of one call. Python needs 64.
+    pub instances_max: u32,
+    /// Call stack.
+    pub stack_max_bytes: usize,
+    /// Handles to resources of the host.
+    pub handles_max: usize,
+    /// The output of a step, or the details of a failure.
+    pub output_max_bytes: usize,
+    /// The state that a suspended step leaves for its next call.
+    pub state_max_bytes: usize,
+    /// What one call may say, over its log, standard output and error. The rest is dropped, and the log says so.
+    pub log_max_bytes: usize,
+    /// The body of one HTTP request.
+    pub http_request_max_bytes: usize,
+    /// One HTTP response, headers included.
+    pub http_response_max_bytes: usize,
+    /// HTTP requests of one call that are under way at the same time.
+    pub http_requests_in_flight_max: usize,
+    /// Redirects that one HTTP request follows, where the plugin asks for more.
+    pub http_redirects_max: u32,
+    /// How long it may take to connect, for each address that a name has.
+    pub http_connect_max_ms: u64,
+    /// One key of a plugin's kept values.
+    pub kv_key_max_bytes: usize,
+    /// One of a plugin's kept values.
+    pub kv_value_max_bytes: usize,
+    /// The file of a plugin.
+    pub wasm_max_bytes: usize,
+    /// What a plugin says of itself: names, texts and schemas together.
+    pub manifest_max_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls_in_flight_max: 1_000,
+            calls_in_flight_per_plugin_max: 500,
+            call_max_ms: 15 * 60 * 1_000,
+            question_max_ms: 10_000,
+            cpu_max_ms: 5_000,
+            memory_max_bytes: 64 << 20,
+            memories_max: 4,
+            tables_max: 16,
+            table_elements_max: 20_000,
+            instances_max: 64,
+            stack_max_bytes: 512 << 10,
+            handles_max: 10_000,
+            output_max_bytes: 1 << 20,
+            state_max_bytes: 256 << 10,
+            log_max_bytes: 64 << 10,
+            http_request_max_bytes: 4 << 20,
+            http_response_max_bytes: 4 << 20,
+            http_requests_in_flight_max: 16,
+            http_redirects_max: 10,
+            http_connect_max_ms: 10_000,
+            kv_key_max_bytes: 512,
+            kv_value_max_bytes: 64 << 10,
+            wasm_max_bytes: 32 << 20,
+            manifest_max_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// How many bytes the guest may hand to the host in one go. A coarse wall in front of the exact limits: without it
+    /// a guest could make the host copy all its memory before anyone counts.
+    pub(crate) fn lifted_max_bytes(&self) -> usize {
+        // A string may be lifted through UTF-16, and lists cost more than their bytes: four times, and some for the rest.
+        let largest = self.output_max_bytes.max(self.state_max_bytes).max(self.http_request_max_bytes);
+        largest.saturating_mul(4).saturating_add(1 << 20)
+    }
+
+    pub(crate) fn question_max(&self) -> Duration {
+        Duration::from_millis(self.question_max_ms)
+    }
+
+    pub(crate) fn call_max(&self) -> Duration {
+        Duration::from_millis(self.call_max_ms)
+    }
+}
+
+/// Names a limit in a sentence: `its limit of 64 (plugins.limits.tables_max)`.
+pub(crate) fn named(limit: &str, value: impl std::fmt::Display) -> String {
+    format!("its limit of {value} ({SECTION}.{limit})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_nobody_knows_is_refused_by_name() {
+        let error = toml::from_str::<Limits>("memory_max = 1").expect_err("it is misspelt");
+        assert!(error.to_string().contains("memory_max"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_set_keeps_its_default() {
+        let limits: Limits = toml::from_str("cpu_max_ms = 100").expect("it is right");
+        assert_eq!(limits, Limits { cpu_max_ms: 100, ..Limits::default() });
+    }
+}

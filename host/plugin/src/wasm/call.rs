@@ -1,0 +1,90 @@
+//! One call: a permit, a fresh instance, limits on everything, and an answer or a failure.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millwork_core::outcome::Failure;
+use millwork_core::time::Timestamp;
+use tokio::sync::Semaphore;
+use wasmtime::Store;
+
+use super::bindings::{GuestPre, Plugin, types};
+use super::sandbox::Sandbox;
+use super::state::State;
+use super::{convert, trap};
+use crate::imports::Outfit;
+use crate::imports::clock::Clock;
+use crate::imports::log::Speaker;
+use crate::{FieldError, Invocation, LogLine, Reply};
+
+/// What is asked of an instance: the future borrows the store and the guest, and nothing else.
+type Asking<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
+
+impl Sandbox {
+    /// Runs one attempt at a step.
+    pub(crate) async fn invoke(&self, pre: &GuestPre<State>, outfit: &Arc<Outfit>, own_permits: &Semaphore, call: Invocation) -> Reply {
+        // The plugin's own permit first: whoever holds one of the others never waits for anything but the end of a call.
+        let (_own, _any) = (own_permits.acquire().await, self.permits.acquire().await);
+        let allowed = call.timeout.min(self.limits.call_max());
+        let speaker = Speaker { plugin: Arc::clone(&outfit.plugin), run: Some(call.run), workflow: call.workflow.clone(), step: call.step.clone() };
+        let state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
+        let (action, config) = (call.action.clone(), call.config.text().to_owned());
+        let context = convert::context(call, allowed);
+        let (answer, log) = self
+            .ask(pre, state, allowed, |store, guest| Box::pin(async move { guest.call_invoke(store, &context, &action, &config).await }))
+            .await;
+        Reply { result: answer.and_then(|answer| convert::result(answer, &self.limits)), log }
+    }
+
+    /// Asks a plugin what it is, without giving it any power.
+    pub(crate) async fn describe(&self, pre: &GuestPre<State>) -> Result<types::Manifest, Failure> {
+        let _permit = self.permits.acquire().await;
+        self.ask(pre, self.powerless_state(), self.limits.question_max(), |store, guest| Box::pin(guest.call_describe(store))).await.0
+    }
+
+    /// Asks a plugin what it thinks of a configuration, without giving it any power.
+    pub(crate) async fn validate(&self, pre: &GuestPre<State>, action: &str, config: String) -> Result<Vec<FieldError>, Failure> {
+        let _permit = self.permits.acquire().await;
+        let allowed = self.limits.question_max();
+        let action = action.to_owned();
+        let (answer, _) = self
+            .ask(pre, self.powerless_state(), allowed, |store, guest| Box::pin(async move { guest.call_validate(store, &action, &config).await }))
+            .await;
+        answer.map(convert::field_errors)
+    }
+
+    /// Who is only asked what they are need not know what time it is.
+    fn powerless_state(&self) -> State {
+        State::new(Arc::clone(&self.powerless), Speaker::default(), Clock::starting_at(Timestamp::default()))
+    }
+
+    async fn ask<R>(
+        &self,
+        pre: &GuestPre<State>,
+        state: State,
+        allowed: Duration,
+        ask: impl for<'a> FnOnce(&'a mut Store<State>, &'a Plugin) -> Asking<'a, R> + Send,
+    ) -> (Result<R, Failure>, Vec<LogLine>) {
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().cpu.tick()));
+        store.set_hostcall_fuel(self.limits.lifted_max_bytes());
+        store.set_max_component_handles(self.limits.handles_max);
+        let running = async {
+            let guest = pre.instantiate_async(&mut store).await?;
+            ask(&mut store, guest.millwork_connector_plugin()).await
+        };
+        // Covers the time in the host as well. The guest is dropped wherever it stands: in a loop, at its next tick.
+        let answer = tokio::time::timeout(allowed, running).await;
+        let state = store.data_mut();
+        let answer = match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(trap::explain(&error, state)),
+            Err(_) => Err(trap::timed_out(allowed, &self.limits)),
+        };
+        state.gather_output();
+        (answer, store.into_data().log.finish())
+    }
+}

@@ -1,0 +1,92 @@
+//! What all calls share: the engine, the linker, the permits, and what the imports need.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use super::cache::Cache;
+use super::engine;
+use super::state::{self, State};
+use crate::grant::{Ask, Grant, Powers};
+use crate::imports::Outfit;
+use crate::imports::http::client::Clients;
+use crate::imports::http::door::Door;
+use crate::imports::kv::KeyValue;
+use crate::imports::secrets::Secrets;
+use crate::limits::Limits;
+
+pub(crate) struct Sandbox {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) cache: Option<Cache>,
+    /// One for each call in flight, over all plugins.
+    pub(crate) permits: Arc<Semaphore>,
+    clients: Clients,
+    kv: Arc<dyn KeyValue>,
+    secrets: Option<Arc<dyn Secrets>>,
+    /// For plugins that are asked what they are: without any power.
+    pub(crate) powerless: Arc<Outfit>,
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The engine does not start.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+    /// The thread that interrupts calls does not start.
+    #[error("the thread that interrupts plugins does not start")]
+    Ticker(#[source] std::io::Error),
+}
+
+impl Sandbox {
+    pub(crate) fn new(
+        limits: Limits,
+        cache_folder: Option<&Path>,
+        kv: Arc<dyn KeyValue>,
+        secrets: Option<Arc<dyn Secrets>>,
+    ) -> Result<Self, SandboxError> {
+        let refuse = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let engine = engine::build(&limits).map_err(refuse)?;
+        let mut linker = Linker::new(&engine);
+        state::add_to_linker(&mut linker).map_err(refuse)?;
+        let calls_max = usize::try_from(limits.calls_in_flight_max).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+        let permits = Arc::new(Semaphore::new(calls_max));
+        let in_flight = Arc::clone(&permits);
+        engine::start_ticker(&engine, move || in_flight.available_permits() < calls_max).map_err(SandboxError::Ticker)?;
+        let clients = Clients::new(&limits);
+        let limits = Arc::new(limits);
+        let powerless = Arc::new(outfit("", &[], Grant::default(), &clients, &kv, None, &limits));
+        Ok(Self { engine, linker, cache: cache_folder.and_then(open_cache), permits, clients, kv, secrets, powerless, limits })
+    }
+
+    /// What a plugin with these asks and this grant works with.
+    pub(crate) fn outfit(&self, plugin: &str, asks: &[Ask], grant: Grant) -> Arc<Outfit> {
+        Arc::new(outfit(plugin, asks, grant, &self.clients, &self.kv, self.secrets.clone(), &self.limits))
+    }
+}
+
+fn outfit(
+    plugin: &str,
+    asks: &[Ask],
+    grant: Grant,
+    clients: &Clients,
+    kv: &Arc<dyn KeyValue>,
+    secrets: Option<Arc<dyn Secrets>>,
+    limits: &Arc<Limits>,
+) -> Outfit {
+    let powers = Arc::new(Powers::new(plugin, asks, grant));
+    let door = Door::new(plugin, Arc::clone(&powers), clients, Arc::clone(limits));
+    Outfit { plugin: plugin.into(), powers, door, kv: Arc::clone(kv), secrets, limits: Arc::clone(limits) }
+}
+
+/// Without the folder everything is compiled at every start, which is no reason not to start.
+fn open_cache(folder: &Path) -> Option<Cache> {
+    Cache::open(folder)
+        .inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "compiled code will not be kept: the folder cannot be used"))
+        .ok()
+}
