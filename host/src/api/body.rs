@@ -21,6 +21,8 @@ pub(super) struct Limit {
     pub(super) what: &'static str,
     /// How many bytes.
     pub(super) bytes: NonZeroUsize,
+    /// What may stand in the body around it.
+    pub(super) around_bytes: usize,
     /// Its setting.
     pub(super) setting: &'static str,
 }
@@ -28,7 +30,7 @@ pub(super) struct Limit {
 impl Limit {
     /// Says that something is larger.
     pub(super) fn exceeded(self) -> Problem {
-        let Self { what, bytes, setting } = self;
+        let Self { what, bytes, setting, .. } = self;
         Problem::new(Kind::TooLarge, format!("{what} is larger than {bytes} bytes, the limit ({setting})"))
     }
 }
@@ -44,8 +46,10 @@ pub(super) async fn read_json(
     limit: Limit,
     timeout: Duration,
 ) -> Result<Bytes, Problem> {
+    // Read in any case: a client that is still sending would lose the answer.
+    let body = read(body, limit, timeout).await?;
     require_json(headers)?;
-    read(body, limit, timeout).await
+    Ok(body)
 }
 
 /// Refuses a body that is not declared as JSON.
@@ -74,12 +78,13 @@ async fn collect(body: Body, limit: Limit) -> Result<Bytes, Problem> {
     let mut whole = Bytes::new();
     let mut gathered = BytesMut::new();
     let mut length = 0;
-    let is_too_large = |length: usize| length > limit.bytes.get() || announced > limit.bytes.get() as u64;
+    let most = limit.bytes.get().saturating_add(limit.around_bytes);
+    let is_too_large = |length: usize| length > most || announced > most as u64;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(unreadable)?;
         length += chunk.len();
         if is_too_large(length) {
-            if length > limit.bytes.get().saturating_add(DISCARDED_MAX) {
+            if length > most.saturating_add(DISCARDED_MAX) {
                 break;
             }
             gathered.clear();
@@ -199,7 +204,7 @@ impl<'de> Deserialize<'de> for Name<'de> {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { what: "the body", bytes: NonZeroUsize::new(8).expect("8"), setting: "limits.body" };
+    const LIMIT: Limit = Limit { what: "the body", bytes: NonZeroUsize::new(6).expect("6"), around_bytes: 2, setting: "limits.body" };
 
     fn chunked(chunks: &[&'static str]) -> Body {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes()))).collect();
@@ -219,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused_by_the_name_of_the_limit() {
-        let refusal = Err("the body is larger than 8 bytes, the limit (limits.body)".to_owned());
+        let refusal = Err("the body is larger than 6 bytes, the limit (limits.body)".to_owned());
         assert_eq!(read_all(Body::from("123456789")).await, refusal);
         assert_eq!(read_all(chunked(&["1234", "5678", "9"])).await, refusal);
     }

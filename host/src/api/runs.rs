@@ -87,6 +87,7 @@ pub(super) async fn cancel(
 const REASON_LIMIT: Limit = Limit {
     what: "the reason",
     bytes: std::num::NonZeroUsize::new(4_096).expect("it is not zero"),
+    around_bytes: 0,
     setting: "fixed",
 };
 

@@ -95,11 +95,10 @@ pub(super) async fn trigger(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let limit = Limit { around_bytes: ENVELOPE_MAX, ..api.payload_limit() };
+    let body = body::read_json(&headers, body, limit, api.body_timeout()).await?;
     let wait = read_wait(&uri, api.wait_max())?;
-    let payload_limit = api.payload_limit();
-    let body_limit = Limit { bytes: payload_limit.bytes.saturating_add(ENVELOPE_MAX), ..payload_limit };
-    let body = body::read_json(&headers, body, body_limit, api.body_timeout()).await?;
-    let trigger = read(&headers, &body, payload_limit)?;
+    let trigger = read(&headers, &body, limit)?;
     let run = api.engine().trigger(trigger).await?;
     match wait {
         None => Ok(answer(StatusCode::OK, &Triggered { run_id: run, status: "triggered" })),
@@ -130,7 +129,7 @@ fn read_wait(uri: &Uri, max: Duration) -> Result<Option<Duration>, Problem> {
 }
 
 /// Reads the request. The payload stays the text that it is.
-fn read(headers: &HeaderMap, body: &[u8], payload_limit: Limit) -> Result<Trigger, Problem> {
+fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Problem> {
     let mut faults = Vec::new();
     let idempotency_key = read_key(headers, &mut faults);
     let (mut workflow, mut payload) = (None, None);
@@ -148,9 +147,9 @@ fn read(headers: &HeaderMap, body: &[u8], payload_limit: Limit) -> Result<Trigge
             faults.push(Fault::new(body::pointer(&name), "is there twice"));
         }
     }
-    if let Some(payload) = payload.filter(|payload| payload.get().len() > payload_limit.bytes.get()) {
+    if let Some(payload) = payload.filter(|payload| payload.get().len() > limit.bytes.get()) {
         tracing::debug!(payload.bytes = payload.get().len(), "refused a payload");
-        return Err(payload_limit.exceeded());
+        return Err(limit.exceeded());
     }
     let workflow = read_workflow(workflow, &mut faults);
     let payload = read_payload(payload, &mut faults);
@@ -203,7 +202,7 @@ mod tests {
 
     const WORKFLOW: &str = "018bcfe5-6800-7707-8707-07070707abcd";
     const LIMIT: Limit =
-        Limit { what: "the payload", bytes: NonZeroUsize::new(64).expect("64"), setting: "limits.payload_max_bytes" };
+        Limit { what: "the payload", bytes: NonZeroUsize::new(64).expect("64"), around_bytes: 0, setting: "limits.payload_max_bytes" };
 
     fn read_text(headers: &[(HeaderName, &str)], body: &str) -> Result<Trigger, serde_json::Value> {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("it is a header"))).collect();

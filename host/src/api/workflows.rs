@@ -59,12 +59,12 @@ struct StepDefinition {
     needs: Option<Vec<String>>,
     /// An expression that has to hold, or the step is skipped.
     #[schema(example = "${payload.total > 100}")]
-    r#if: Option<String>,
+    r#if: Option<Condition>,
     /// How it is tried again.
     retry: Option<RetryDefinition>,
-    /// How long an attempt may take: seconds, or a text such as `20s`.
+    /// How long an attempt may take.
     #[schema(example = "20s")]
-    timeout: Option<String>,
+    timeout: Option<Span>,
     /// What a crash in the middle of an attempt means: the attempt is made again (`at-least-once`), or the step fails (`at-most-once`).
     #[schema(example = "at-least-once")]
     delivery: Option<String>,
@@ -77,18 +77,36 @@ struct RetryDefinition {
     /// Attempts in all.
     #[schema(minimum = 1, maximum = 1000, example = 6)]
     max_attempts: Option<u32>,
-    /// The wait before the second attempt: seconds, or a text such as `1s`.
+    /// The wait before the second attempt.
     #[schema(example = "1s")]
-    initial: Option<String>,
+    initial: Option<Span>,
     /// How much longer each further wait is.
     #[schema(minimum = 1, maximum = 100, example = 2)]
     factor: Option<f64>,
     /// The longest wait.
     #[schema(example = "1m")]
-    max: Option<String>,
+    max: Option<Span>,
     /// `full` draws each wait at random up to its length, `none` does not.
     #[schema(example = "full")]
     jitter: Option<String>,
+}
+
+/// A span of time: seconds as a number, or a text such as `500ms`, `20s` or `1h30m`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+enum Span {
+    Seconds(f64),
+    Text(String),
+}
+
+/// An expression, with or without its `${…}`, or a constant.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+enum Condition {
+    Expression(String),
+    Constant(bool),
 }
 
 /// A workflow that has been created.
