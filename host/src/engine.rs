@@ -131,7 +131,7 @@ pub enum Error {
         message: String,
     },
     /// Too much waits already; nothing was accepted.
-    #[error("{backlog} runs wait to be executed, the limit is {limit} (engine.backlog_max)")]
+    #[error("{backlog} runs are waiting to be executed, the limit is {limit} (engine.backlog_max)")]
     Overloaded {
         /// How many wait.
         backlog: u64,

@@ -77,10 +77,12 @@ CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 -- The bytes of plugins, by their SHA-256, so that a run in flight can go on when the file is gone.
 CREATE TABLE plugins (
-    digest  bytea NOT NULL PRIMARY KEY,
-    name    text  NOT NULL,
-    version text  NOT NULL,
-    wasm    bytea NOT NULL
+    digest  bytea   NOT NULL PRIMARY KEY,
+    name    text    NOT NULL,
+    version text    NOT NULL,
+    -- Whether it came with the host: what is granted to the host's own plugins is granted to these bytes.
+    bundled boolean NOT NULL,
+    wasm    bytea   NOT NULL
 );
 
 -- A component is as good as incompressible to PostgreSQL's own compression: store it as it is.

@@ -80,10 +80,12 @@ CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 -- The bytes of plugins, by their SHA-256, so that a run in flight can go on when the file is gone.
 CREATE TABLE plugins (
-    digest  BLOB NOT NULL PRIMARY KEY,
-    name    TEXT NOT NULL,
-    version TEXT NOT NULL,
-    wasm    BLOB NOT NULL
+    digest  BLOB    NOT NULL PRIMARY KEY,
+    name    TEXT    NOT NULL,
+    version TEXT    NOT NULL,
+    -- 1 where it came with the host: what is granted to the host's own plugins is granted to these bytes.
+    bundled INTEGER NOT NULL,
+    wasm    BLOB    NOT NULL
 );
 
 -- What connectors remember. The version comes from one sequence over all keys (AUTOINCREMENT never gives a number

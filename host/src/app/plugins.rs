@@ -85,7 +85,7 @@ pub(super) fn view(plugin: &LoadedPlugin) -> PluginView {
         origin,
         pure: plugin.pure,
         asks: plugin.manifest.asks.iter().map(ToString::to_string).collect(),
-        missing_grants: plugin.missing_grants().iter().map(ToString::to_string).collect(),
+        missing_grants: plugin.ungranted().map(ToString::to_string).collect(),
     }
 }
 

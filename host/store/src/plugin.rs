@@ -11,6 +11,9 @@ pub struct Plugin {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// Whether it came with the host, and not from the operator's folder: what is granted to the host's own plugins is
+    /// granted to these bytes, and to no file that calls itself by the same name.
+    pub bundled: bool,
     /// The component.
     pub wasm: Vec<u8>,
 }

@@ -25,6 +25,11 @@ impl From<engine::Error> for Problem {
             Error::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, detail).retry_after(retry_after),
             Error::IdempotencyKeyReused { .. } => Self::new(Kind::IdempotencyKeyReused, detail),
             Error::Finished { .. } => Self::new(Kind::RunFinished, detail),
+            Error::PluginMissing { .. } => Self::new(Kind::PluginMissing, detail),
+            Error::Journal { .. } => Self::internal().caused_by(error),
+            Error::Commit(_) => Self::new(Kind::Unavailable, "the store is unavailable: could not commit".to_owned())
+                .retry_after(STORE_RETRY_AFTER)
+                .caused_by(error),
             Error::ShuttingDown => Self::new(Kind::ShuttingDown, detail).retry_after(SHUTDOWN_RETRY_AFTER),
             Error::Store(error) => Self::from(error),
         }

@@ -58,6 +58,7 @@ pub async fn a_plugin_is_kept_once(store: &dyn Store) {
         digest: digest(1),
         name: "webhook".to_owned(),
         version: "1.0.0".to_owned(),
+        bundled: true,
         wasm,
     };
     assert_eq!(store.find_plugin(digest(1)).await.unwrap(), None);
@@ -71,6 +72,7 @@ pub async fn a_plugin_is_kept_once(store: &dyn Store) {
         .unwrap();
     let other = Plugin {
         digest: digest(2),
+        bundled: false,
         wasm: Vec::new(),
         ..plugin.clone()
     };
