@@ -126,7 +126,7 @@ impl Host {
                     resumed = Some(Resume {
                         cause,
                         state: suspension.state,
-                    })
+                    });
                 }
             }
         }
