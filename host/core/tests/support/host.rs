@@ -165,6 +165,9 @@ impl Host {
             let success = self.world.live.status() == RunStatus::Success;
             assert!(if success { decision.effects.is_empty() } else { stops }, "{:?}", decision.effects);
             assert_eq!(self.under_way, BTreeMap::new(), "the run has ended, and an attempt is under way");
+            for (key, step) in self.world.live.steps() {
+                assert!(step.phase.is_finished() && step.completed_at.is_some(), "{key} is left open: {:?}", step.phase);
+            }
         }
     }
 
