@@ -4,8 +4,11 @@
 //! [`crate::graph`]'s question.
 
 mod fields;
+mod problems;
 
 pub(crate) use fields::unknown;
+pub(crate) use problems::cut;
+pub use problems::{PROBLEMS_MAX, Problem, Problems};
 
 use std::time::Duration;
 
@@ -74,27 +77,11 @@ pub enum Delivery {
     AtMostOnce,
 }
 
-/// One thing wrong with a definition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// A JSON Pointer (RFC 6901) into the definition.
-    pub path: String,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem at a place.
-    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
-    }
-}
-
 impl Definition {
     /// Reads a definition, leaving out what cannot be read.
     ///
     /// Every problem is added to `problems`; what is returned is whole only where none was.
-    pub fn read(document: &Value, problems: &mut Vec<Problem>) -> Self {
+    pub fn read(document: &Value, problems: &mut Problems) -> Self {
         let mut fields = Fields::of(document, "", "a workflow", problems);
         // `uuid` was part of the first service's answers, and clients send back what they read.
         fields.ignore("uuid");
@@ -113,7 +100,7 @@ impl Definition {
 }
 
 impl StepDefinition {
-    fn read(document: &Value, path: &str, problems: &mut Vec<Problem>) -> Self {
+    fn read(document: &Value, path: &str, problems: &mut Problems) -> Self {
         let mut fields = Fields::of(document, path, "a step", problems);
         let name = fields.required_name("name");
         let connector = fields.parsed("type").unwrap_or_else(|| TypeRef {
@@ -132,20 +119,18 @@ impl StepDefinition {
         let retry = fields.child("retry");
         fields.finish();
         if RESERVED_NAMES.contains(&name.as_str()) {
-            problems.push(Problem::new(
-                format!("{path}/name"),
-                format!("\"{name}\" has a meaning of its own in expressions; choose another name"),
-            ));
+            let message = format!("\"{name}\" has a meaning of its own in expressions; choose another name");
+            problems.add(|| Problem::new(format!("{path}/name"), message));
         }
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            problems.push(Problem::new(format!("{path}/timeout"), "must be longer than nothing"));
+            problems.add(|| Problem::new(format!("{path}/timeout"), "must be longer than nothing"));
         }
         let retry = retry.map(|(retry, path)| read_retry(retry, &path, problems)).unwrap_or_default();
         Self { name, connector, config, needs, condition, retry, timeout, delivery: delivery.unwrap_or_default() }
     }
 }
 
-fn read_retry(document: &Value, path: &str, problems: &mut Vec<Problem>) -> RetryPolicy {
+fn read_retry(document: &Value, path: &str, problems: &mut Problems) -> RetryPolicy {
     let default = RetryPolicy::default();
     let mut fields = Fields::of(document, path, "a retry policy", problems);
     let policy = RetryPolicy {

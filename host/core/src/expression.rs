@@ -4,13 +4,21 @@
 //! that nobody put in its scope; it has a budget of instructions; and what it may name is checked when the workflow is
 //! created, so a misspelt name does not wait for the first run.
 
+mod budget;
+mod tokens;
+
+pub(crate) use budget::Budget;
+
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::LazyLock;
 
-use minijinja::value::{Serde, Value as Item, ValueKind};
+use minijinja::value::{Serde, Value as Item};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::Value;
+
+use crate::definition::cut;
 
 /// Instructions that one expression may spend. The longest sensible one (a filter over ten thousand items) takes about
 /// as many; a loop that would not end stops here within milliseconds.
@@ -23,11 +31,8 @@ pub const LENGTH_MAX_BYTES: usize = 16 * 1024;
 /// long, and the compiler walks it by recursion: this keeps it far from the end of a thread's stack.
 const TOKENS_MAX: usize = 1_000;
 
-/// Values in a result, counting every member of every list and object.
-const RESULT_VALUES_MAX: usize = 1_000_000;
-
-/// Bytes of text in a result.
-const RESULT_TEXT_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// What is said where a key is missing.
+const MISSING: &str = "refers to something that is missing; write `| default(…)` where that is meant";
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -71,13 +76,16 @@ impl Expression {
         if source.len() > LENGTH_MAX_BYTES {
             return Err(refuse(format!("is {} bytes long, the limit is {LENGTH_MAX_BYTES}", source.len())));
         }
-        let tokens = count_tokens(&source);
+        let tokens = tokens::count(&source);
         if tokens > TOKENS_MAX {
             return Err(refuse(format!("has {tokens} words and signs, the limit is {TOKENS_MAX}")));
         }
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.clone())
             .map_err(|error| refuse(describe(&error)))?;
+        if let Some(unknown) = tokens::find_unknown(&source, &ENVIRONMENT) {
+            return Err(refuse(unknown));
+        }
         let names = compiled.undeclared_variables(false).into_iter().collect();
         Ok(Self { source, compiled, names })
     }
@@ -94,9 +102,18 @@ impl Expression {
     /// # Errors
     /// Where a key is missing, a type does not fit, or the budget is used up.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, ExpressionError> {
-        let item = self.item(scope)?;
-        let mut budget = Budget { values: RESULT_VALUES_MAX, text_bytes: RESULT_TEXT_MAX_BYTES };
-        to_json(&item, &mut budget, 0).map_err(|problem| self.error(problem))
+        self.evaluate_within(&Evaluation::of(scope), &mut Budget::new(), 0)
+    }
+
+    /// Evaluates the expression as a part of something larger, where its value is to stand so deep.
+    pub(crate) fn evaluate_within(
+        &self,
+        evaluation: &Evaluation<'_>,
+        budget: &mut Budget,
+        depth: usize,
+    ) -> Result<Value, ExpressionError> {
+        let item = self.item(evaluation)?;
+        budget.to_json(&item, depth).map_err(|problem| self.error(problem))
     }
 
     /// Evaluates the expression as a condition, by the truth of Python and Jinja: null, zero, and what is empty or missing are false.
@@ -104,12 +121,12 @@ impl Expression {
     /// # Errors
     /// As [`Self::evaluate`], but a missing key is false.
     pub fn holds(&self, scope: &dyn Scope) -> Result<bool, ExpressionError> {
-        Ok(self.item(scope)?.is_true())
+        Ok(self.item(&Evaluation::of(scope))?.is_true())
     }
 
-    fn item(&self, scope: &dyn Scope) -> Result<Item, ExpressionError> {
+    fn item(&self, evaluation: &Evaluation<'_>) -> Result<Item, ExpressionError> {
         let context: BTreeMap<&str, Item> =
-            self.names.iter().filter_map(|name| Some((name.as_str(), Item::from(Serde(scope.find(name)?))))).collect();
+            self.names.iter().filter_map(|name| Some((name.as_str(), evaluation.find(name)?))).collect();
         self.compiled.eval(Item::from(Serde(context))).map_err(|error| self.error(describe(&error)))
     }
 
@@ -136,111 +153,47 @@ pub trait Scope {
     fn find(&self, name: &str) -> Option<std::borrow::Cow<'_, Value>>;
 }
 
-struct Budget {
-    values: usize,
-    text_bytes: usize,
+/// The evaluation of a configuration, with one expression in it or many. What they name is made ready for MiniJinja
+/// once: it copies, and a payload may be large.
+pub(crate) struct Evaluation<'a> {
+    scope: &'a dyn Scope,
+    ready: RefCell<BTreeMap<String, Item>>,
 }
 
-impl Budget {
-    fn spend(&mut self, text_bytes: usize) -> Result<(), String> {
-        self.values = self
-            .values
-            .checked_sub(1)
-            .ok_or_else(|| format!("gives more than {RESULT_VALUES_MAX} values"))?;
-        self.text_bytes = self
-            .text_bytes
-            .checked_sub(text_bytes)
-            .ok_or_else(|| format!("gives more than {RESULT_TEXT_MAX_BYTES} bytes of text"))?;
-        Ok(())
+impl<'a> Evaluation<'a> {
+    pub(crate) fn of(scope: &'a dyn Scope) -> Self {
+        Self { scope, ready: RefCell::default() }
     }
-}
 
-/// Turns a result into JSON. What JSON cannot hold (a missing key, a function, not-a-number) is an error, not a null.
-fn to_json(item: &Item, budget: &mut Budget, depth: usize) -> Result<Value, String> {
-    if depth > crate::json::DEPTH_MAX {
-        return Err(format!("gives a value nested deeper than {} levels", crate::json::DEPTH_MAX));
+    /// The scope, for who needs no expression.
+    pub(crate) fn scope(&self) -> &'a dyn Scope {
+        self.scope
     }
-    let text_bytes = item.as_str().map_or(0, str::len);
-    budget.spend(text_bytes)?;
-    match item.kind() {
-        ValueKind::Undefined => Err("refers to something that is missing; write `| default(…)` where that is meant".to_owned()),
-        ValueKind::None => Ok(Value::Null),
-        ValueKind::Bool => Ok(Value::Bool(item.is_true())),
-        ValueKind::Number => number(item),
-        ValueKind::String => Ok(Value::String(item.as_str().unwrap_or_default().to_owned())),
-        ValueKind::Seq | ValueKind::Iterable => {
-            let items = item.try_iter().map_err(|error| describe(&error))?;
-            items.map(|item| to_json(&item, budget, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
-        }
-        ValueKind::Map => {
-            let keys = item.try_iter().map_err(|error| describe(&error))?;
-            let mut object = serde_json::Map::new();
-            for key in keys {
-                let member = item.get_item(&key).map_err(|error| describe(&error))?;
-                let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
-                budget.spend(name.len())?;
-                object.insert(name, to_json(&member, budget, depth + 1)?);
-            }
-            Ok(Value::Object(object))
-        }
-        kind => Err(format!("gives a {kind}, which JSON cannot hold")),
-    }
-}
 
-fn number(item: &Item) -> Result<Value, String> {
-    if item.is_integer() {
-        if let Ok(whole) = i64::try_from(item.clone()) {
-            return Ok(Value::from(whole));
+    fn find(&self, name: &str) -> Option<Item> {
+        let mut ready = self.ready.borrow_mut();
+        if let Some(item) = ready.get(name) {
+            return Some(item.clone());
         }
-        if let Ok(whole) = u64::try_from(item.clone()) {
-            return Ok(Value::from(whole));
-        }
+        let item = Item::from(Serde(self.scope.find(name)?));
+        ready.insert(name.to_owned(), item.clone());
+        Some(item)
     }
-    let real = f64::try_from(item.clone()).map_err(|error| describe(&error))?;
-    serde_json::Number::from_f64(real).map(Value::Number).ok_or_else(|| format!("gives {real}, which JSON cannot hold"))
 }
 
 /// What MiniJinja has to say, without the name and the line of a template that is none.
 fn describe(error: &minijinja::Error) -> String {
     use minijinja::ErrorKind;
     match (error.kind(), error.detail()) {
-        (ErrorKind::UndefinedError, _) => {
-            "refers to something that is missing; write `| default(…)` where that is meant".to_owned()
-        }
+        (ErrorKind::UndefinedError, _) => MISSING.to_owned(),
         (ErrorKind::OutOfFuel, _) => format!("costs more than {FUEL} instructions"),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     }
 }
 
-fn count_tokens(source: &str) -> usize {
-    let (mut tokens, mut quote, mut escaped, mut in_word) = (0, None, false, false);
-    for character in source.chars() {
-        if let Some(end) = quote {
-            match character {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                _ if character == end => quote = None,
-                _ => {}
-            }
-            continue;
-        }
-        let is_word = character.is_alphanumeric() || character == '_';
-        if character == '"' || character == '\'' {
-            quote = Some(character);
-        }
-        tokens += usize::from((is_word && !in_word) || (!is_word && !character.is_whitespace()));
-        in_word = is_word;
-    }
-    tokens
-}
-
 fn shorten(source: &str) -> String {
-    const SHOWN: usize = 120;
-    match source.char_indices().nth(SHOWN) {
-        None => source.to_owned(),
-        Some((end, _)) => format!("{}…", &source[..end]),
-    }
+    cut(source.to_owned(), 120)
 }
 
 #[cfg(test)]

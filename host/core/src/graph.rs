@@ -2,6 +2,9 @@
 //!
 //! A [`Graph`] can only come from [`check`], which returns every problem at once; nothing behind it checks again.
 
+mod names;
+mod order;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +12,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::connector::{Catalog, Connector};
-use crate::definition::{Definition, Delivery, Problem, RESERVED_NAMES, StepDefinition, unknown};
-use crate::expression::{Expression, is_function};
+use crate::definition::{Definition, Delivery, Problem, Problems, StepDefinition, cut, unknown};
+use crate::expression::Expression;
+use crate::pointer::Pointer;
 use crate::retry::RetryPolicy;
-use crate::template::Template;
+use crate::template::{Template, Vocabulary as _};
+use names::Names;
 
 /// A checked definition. What a run needs to know of its workflow.
 #[derive(Debug)]
@@ -78,7 +83,7 @@ pub struct Resolved {
 /// Checks a new definition whole.
 #[must_use]
 pub fn check(document: &Value, catalog: &dyn Catalog, env: &Arc<Value>) -> Checked {
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let definition = Definition::read(document, &mut problems);
     let mut connectors = Vec::new();
     for (index, step) in definition.steps.iter().enumerate() {
@@ -92,13 +97,11 @@ pub fn check(document: &Value, catalog: &dyn Catalog, env: &Arc<Value>) -> Check
                 connector,
                 config: step.config.clone(),
             }),
-            Err(message) => problems.push(Problem::new(format!("/steps/{index}/type"), message)),
+            Err(message) => problems.add(|| Problem::new(format!("/steps/{index}/type"), message)),
         }
     }
     let graph = Graph::build(definition, Arc::clone(env), &mut problems);
-    problems.sort();
-    problems.dedup();
-    Checked { graph: graph.filter(|_| problems.is_empty()), problems, connectors }
+    Checked { graph: graph.filter(|_| problems.is_empty()), problems: problems.in_order_of(document), connectors }
 }
 
 impl Graph {
@@ -107,27 +110,32 @@ impl Graph {
     /// # Errors
     /// What is wrong with it after all: it was damaged, or written by a later host.
     pub fn load(document: &Value, env: &Arc<Value>) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let definition = Definition::read(document, &mut problems);
         match Self::build(definition, Arc::clone(env), &mut problems) {
             Some(graph) if problems.is_empty() => Ok(graph),
-            _ => Err(problems),
+            _ => Err(problems.in_order_of(document)),
         }
     }
 
-    fn build(definition: Definition, env: Arc<Value>, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn build(definition: Definition, env: Arc<Value>, problems: &mut Problems) -> Option<Self> {
         let by_name = index_names(&definition.steps, problems);
         let needs = resolve_needs(&definition.steps, &by_name, problems);
-        let Some(ancestors) = find_ancestors(&needs) else {
-            problems.push(Problem::new("/steps", describe_cycle(&definition.steps, &needs)));
-            return None;
-        };
+        let ancestors = order::find_ancestors(&needs).unwrap_or_else(|| {
+            for circle in order::find_circles(&needs) {
+                problems.add(|| Problem::new("/steps", describe_circle(&definition.steps, &circle)));
+            }
+            // What comes before what is open until the circle is. The rest of the problems is not.
+            vec![vec![u64::MAX; needs.len().div_ceil(64)]; needs.len()]
+        });
         let names: Vec<String> = definition.steps.iter().map(|step| step.name.clone()).collect();
+        let by_name = names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
         let mut nodes = Vec::with_capacity(definition.steps.len());
         for (index, step) in definition.steps.into_iter().enumerate() {
-            let in_scope = Names { names: &names, ancestors: &ancestors[index], step: &step.name };
+            let in_scope = Names { steps: &names, by_name: &by_name, ancestors: &ancestors[index], step: &step.name };
             let path = format!("/steps/{index}");
-            let config = compile_config(&step.config, &in_scope, &format!("{path}/config"), problems);
+            let place = format!("{path}/config");
+            let config = Template::compile(&step.config, &Pointer::Root(&place), &in_scope, problems);
             let condition = compile_condition(step.condition.as_deref(), &in_scope, &format!("{path}/if"), problems);
             let Some(config) = config else { continue };
             nodes.push(Node {
@@ -174,17 +182,20 @@ impl Graph {
     }
 }
 
-fn index_names<'a>(steps: &'a [StepDefinition], problems: &mut Vec<Problem>) -> HashMap<&'a str, NodeIndex> {
+fn index_names<'a>(steps: &'a [StepDefinition], problems: &mut Problems) -> HashMap<&'a str, NodeIndex> {
     let mut by_name = HashMap::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         if step.name.is_empty() {
             continue;
         }
         if let Some(first) = by_name.insert(step.name.as_str(), index) {
-            problems.push(Problem::new(
-                format!("/steps/{index}/name"),
-                format!("\"{}\" is the name of step {first} already (counted from 0); names are unique", step.name),
-            ));
+            let name = &step.name;
+            problems.add(|| {
+                Problem::new(
+                    format!("/steps/{index}/name"),
+                    format!("\"{name}\" is the name of step {first} already (counted from 0); names are unique"),
+                )
+            });
         }
     }
     by_name
@@ -194,7 +205,7 @@ fn index_names<'a>(steps: &'a [StepDefinition], problems: &mut Vec<Problem>) -> 
 fn resolve_needs(
     steps: &[StepDefinition],
     by_name: &HashMap<&str, NodeIndex>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Vec<Vec<NodeIndex>> {
     let mut resolved = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
@@ -207,10 +218,10 @@ fn resolve_needs(
             let path = format!("/steps/{index}/needs/{place}");
             match by_name.get(name.as_str()) {
                 Some(&before) if needs.contains(&before) => {
-                    problems.push(Problem::new(path, format!("\"{name}\" is named twice")));
+                    problems.add(|| Problem::new(path, format!("\"{name}\" is named twice")));
                 }
                 Some(&before) => needs.push(before),
-                None => problems.push(Problem::new(path, unknown("step", name, by_name_sorted(by_name)))),
+                None => problems.add(|| Problem::new(path, unknown("step", name, by_name_sorted(by_name)))),
             }
         }
         resolved.push(needs);
@@ -224,137 +235,41 @@ fn by_name_sorted<'a>(by_name: &HashMap<&'a str, NodeIndex>) -> Vec<&'a str> {
     names.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Which steps are surely done when a step begins; one set of bits a step. Nothing where the needs go in a circle.
-fn find_ancestors(needs: &[Vec<NodeIndex>]) -> Option<Vec<Vec<u64>>> {
-    let words = needs.len().div_ceil(64);
-    let mut ancestors = vec![vec![0_u64; words]; needs.len()];
-    for index in topological_order(needs)? {
-        let mut own = vec![0_u64; words];
-        for &before in &needs[index] {
-            own[before / 64] |= 1 << (before % 64);
-            for (word, theirs) in own.iter_mut().zip(&ancestors[before]) {
-                *word |= theirs;
-            }
-        }
-        ancestors[index] = own;
-    }
-    Some(ancestors)
-}
-
-/// Kahn's algorithm.
-fn topological_order(needs: &[Vec<NodeIndex>]) -> Option<Vec<NodeIndex>> {
-    let mut missing: Vec<usize> = needs.iter().map(Vec::len).collect();
-    let mut dependents = vec![Vec::new(); needs.len()];
-    for (index, needed) in needs.iter().enumerate() {
-        for &before in needed {
-            dependents[before].push(index);
-        }
-    }
-    let mut order: Vec<NodeIndex> = (0..needs.len()).filter(|&index| missing[index] == 0).collect();
-    let mut next = 0;
-    while let Some(&index) = order.get(next) {
-        next += 1;
-        for &dependent in &dependents[index] {
-            missing[dependent] -= 1;
-            if missing[dependent] == 0 {
-                order.push(dependent);
-            }
-        }
-    }
-    (order.len() == needs.len()).then_some(order)
-}
-
-fn describe_cycle(steps: &[StepDefinition], needs: &[Vec<NodeIndex>]) -> String {
-    // Walk backwards from any step that cannot be ordered; after as many steps as there are, the walk is in a circle.
-    let stuck = |index: NodeIndex| {
-        let mut seen = vec![false; needs.len()];
-        let mut waiting = needs[index].clone();
-        while let Some(before) = waiting.pop() {
-            if before == index {
-                return true;
-            }
-            if !std::mem::replace(&mut seen[before], true) {
-                waiting.extend(&needs[before]);
-            }
-        }
-        false
-    };
-    let circle: Vec<_> = (0..steps.len()).filter(|&index| stuck(index)).map(|index| format!("\"{}\"", steps[index].name)).collect();
-    format!("the steps {} wait for each other in a circle; take one of them out of a `needs`", circle.join(", "))
-}
-
-/// What a step's expressions may name.
-struct Names<'a> {
-    names: &'a [String],
-    ancestors: &'a [u64],
-    step: &'a str,
-}
-
-impl Names<'_> {
-    const SCOPE: [&'static str; 5] = ["payload", "run", "workflow", "steps", "env"];
-
-    fn position(&self, name: &str) -> Option<NodeIndex> {
-        self.names.iter().position(|step| step == name)
-    }
-
-    fn is_before(&self, index: NodeIndex) -> bool {
-        self.ancestors[index / 64] >> (index % 64) & 1 == 1
-    }
-
-    fn problem(&self, name: &str) -> Option<String> {
-        if Self::SCOPE.contains(&name) {
-            return None;
-        }
-        match self.position(name) {
-            Some(index) if self.is_before(index) => None,
-            Some(_) if name == self.step => Some(format!("\"{name}\" is this step itself, which has no output yet")),
-            Some(_) => Some(format!(
-                "step \"{name}\" is not surely done when \"{}\" begins; put it above, or in its `needs`",
-                self.step
-            )),
-            None if is_function(name) => None,
-            None if RESERVED_NAMES.contains(&name) => Some(format!("\"{name}\" has no meaning here")),
-            None => {
-                let before = self.names.iter().enumerate().filter(|(index, _)| self.is_before(*index));
-                let known = Self::SCOPE.into_iter().chain(before.map(|(_, name)| name.as_str()));
-                Some(unknown("name", name, known))
-            }
-        }
-    }
-}
-
-fn compile_config(config: &Value, names: &Names<'_>, path: &str, problems: &mut Vec<Problem>) -> Option<Template> {
-    match Template::compile(config, &|name| names.position(name).is_some()) {
-        Ok(template) => {
-            for (name, place) in template.names() {
-                if let Some(message) = names.problem(&name) {
-                    problems.push(Problem::new(format!("{path}{place}"), message));
-                }
-            }
-            Some(template)
-        }
-        Err(found) => {
-            problems.extend(found.into_iter().map(|p| Problem::new(format!("{path}{}", p.path), p.message)));
-            None
-        }
-    }
-}
-
 fn compile_condition(
     source: Option<&str>,
     names: &Names<'_>,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<Expression> {
-    match Expression::compile(source?) {
+    let source = source?;
+    match Expression::compile(source) {
         Ok(expression) => {
-            let wrong = expression.names().iter().filter_map(|name| names.problem(name));
-            problems.extend(wrong.map(|message| Problem::new(path, message)));
+            for name in expression.names().iter().filter(|name| !names.allows(name)) {
+                problems.add(|| Problem::new(path, names.explain(name)));
+            }
             Some(expression)
         }
-        Err(error) => {
-            problems.push(Problem::new(path, error.to_string()));
+        Err(_) if source.contains("${") => {
+            problems.add(|| Problem::new(path, "is one expression: put all of it between one ${ and its }"));
             None
         }
+        Err(error) => {
+            problems.add(|| Problem::new(path, error.to_string()));
+            None
+        }
+    }
+}
+
+fn describe_circle(steps: &[StepDefinition], circle: &[NodeIndex]) -> String {
+    const SHOWN: usize = 12;
+    let shown = circle.iter().take(SHOWN).map(|&index| format!("\"{}\"", cut(steps[index].name.clone(), 40)));
+    let more = (circle.len() > SHOWN).then(|| "…".to_owned());
+    let names: Vec<_> = shown.chain(more).collect();
+    match circle.len() {
+        1 => format!("the step {} waits for itself; take it out of its `needs`", names.join(", ")),
+        _ => format!(
+            "the steps {} wait for each other in a circle; take one of them out of a `needs`",
+            names.join(", ")
+        ),
     }
 }

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod id;
 pub mod json;
 pub mod outcome;
+pub mod pointer;
 pub mod retry;
 pub mod run;
 pub mod step;

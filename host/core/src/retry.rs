@@ -69,8 +69,8 @@ impl RetryPolicy {
         }
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = self.initial.as_secs_f64() * self.factor.powi(exponent);
-        // `min` before the conversion: a power may be infinite, a duration may not.
-        let wait = grown.min(self.longest.as_secs_f64()).max(0.0);
+        // A power may be infinite, and a duration may not. Nothing times infinity is not a number: it stays nothing.
+        let wait = if self.initial.is_zero() { 0.0 } else { grown.min(self.longest.as_secs_f64()) };
         let share = match self.jitter {
             Jitter::Full => chance.0,
             Jitter::None => 1.0,
@@ -118,5 +118,7 @@ mod tests {
     fn a_thousandth_attempt_does_not_overflow() {
         let policy = RetryPolicy { attempts_max: Some(u32::MAX), factor: 1e9, ..EVEN };
         assert_eq!(policy.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF), Some(Duration::from_secs(5)));
+        let at_once = RetryPolicy { initial: Duration::ZERO, ..policy };
+        assert_eq!(at_once.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF), Some(Duration::ZERO));
     }
 }

@@ -3,12 +3,15 @@
 //! A string that is one `${…}` and nothing more becomes the value itself, with its JSON type. Inside a longer string the
 //! value is written as text, lists and objects as JSON. `$${` is a literal `${`.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
-use crate::expression::{Expression, ExpressionError, Scope};
-use crate::json::Json;
+use crate::definition::{Problem, Problems, cut};
+use crate::expression::{Budget, Evaluation, Expression, ExpressionError, Scope};
+use crate::json::{DEPTH_MAX, Json};
+use crate::pointer::Pointer;
+
+/// Expressions in one document. Each may take a while, and somebody waits for them all.
+pub const EXPRESSIONS_MAX: usize = 1_000;
 
 /// A JSON document with expressions in its strings.
 #[derive(Debug)]
@@ -43,89 +46,144 @@ enum Reference {
     Expression(Box<Expression>),
 }
 
-/// One thing wrong with a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TemplateProblem {
-    /// A JSON Pointer (RFC 6901) into the template.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
-
 impl Template {
-    /// Compiles a document. `is_step` says whether a text is the name of a step.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, each with its place.
-    pub fn compile(document: &Value, is_step: &dyn Fn(&str) -> bool) -> Result<Self, Vec<TemplateProblem>> {
-        let mut problems = Vec::new();
-        let node = compile(document, "", is_step, &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
+    /// Compiles a document that stands at a place. Nothing where something is wrong with it, which is then among the
+    /// problems.
+    pub fn compile(
+        document: &Value,
+        place: &Pointer<'_>,
+        vocabulary: &dyn Vocabulary,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let mut compiling = Compiling { vocabulary, problems, expressions: 0, failed: false };
+        let node = compiling.node(document, place, 0);
+        if compiling.expressions > EXPRESSIONS_MAX {
+            let found = compiling.expressions;
+            compiling.problem(place, || format!("has {found} expressions, the limit is {EXPRESSIONS_MAX}"));
+        }
+        if compiling.failed {
+            return None;
         }
         let fixed = match &node {
             Node::Fixed(value) => Some(Json::from(value)),
             Node::Whole(_) | Node::Text(_) | Node::List(_) | Node::Object(_) => None,
         };
-        Ok(Self { node, fixed })
-    }
-
-    /// The names that the expressions take from their scope, each with the place where it is used.
-    #[must_use]
-    pub fn names(&self) -> BTreeSet<(String, String)> {
-        let mut names = BTreeSet::new();
-        collect_names(&self.node, "", &mut names);
-        names
+        Some(Self { node, fixed })
     }
 
     /// Evaluates every expression.
     ///
     /// # Errors
-    /// The first expression that gives no value.
+    /// The first expression that gives no value, or the one with which the document grows too large.
     pub fn render(&self, scope: &dyn Scope) -> Result<Json, ExpressionError> {
         match &self.fixed {
             Some(json) => Ok(json.clone()),
-            None => render(&self.node, scope).map(Json::from),
+            None => {
+                let mut rendering = Rendering { evaluation: Evaluation::of(scope), budget: Budget::new() };
+                rendering.node(&self.node, 0).map(Json::from)
+            }
         }
     }
 }
 
-fn compile(
-    document: &Value,
-    path: &str,
-    is_step: &dyn Fn(&str) -> bool,
-    problems: &mut Vec<TemplateProblem>,
-) -> Node {
-    match document {
-        Value::Null | Value::Bool(_) | Value::Number(_) => Node::Fixed(document.clone()),
-        Value::String(text) => compile_text(text, is_step).unwrap_or_else(|message| {
-            problems.push(TemplateProblem { path: path.to_owned(), message });
-            Node::Fixed(Value::Null)
-        }),
-        Value::Array(items) => {
-            let nodes: Vec<Node> = items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| compile(item, &format!("{path}/{index}"), is_step, problems))
-                .collect();
-            match nodes.iter().map(fixed).collect::<Option<Vec<_>>>() {
-                Some(values) => Node::Fixed(Value::Array(values)),
-                None => Node::List(nodes),
+/// What the expressions of a document may name.
+pub trait Vocabulary {
+    /// Whether a text is the name of a step.
+    fn is_step(&self, text: &str) -> bool;
+
+    /// Whether a name may be taken from the scope.
+    fn allows(&self, name: &str) -> bool;
+
+    /// Why [`Self::allows`] does not.
+    fn explain(&self, name: &str) -> String;
+}
+
+struct Compiling<'a> {
+    vocabulary: &'a dyn Vocabulary,
+    problems: &'a mut Problems,
+    expressions: usize,
+    failed: bool,
+}
+
+impl Compiling<'_> {
+    fn problem(&mut self, place: &Pointer<'_>, message: impl FnOnce() -> String) {
+        self.failed = true;
+        self.problems.add(|| Problem::new(place.to_string(), message()));
+    }
+
+    fn node(&mut self, document: &Value, place: &Pointer<'_>, depth: usize) -> Node {
+        match document {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Node::Fixed(document.clone()),
+            Value::String(text) => self.text(text, place).unwrap_or_else(|message| {
+                self.problem(place, || message);
+                Node::Fixed(Value::Null)
+            }),
+            Value::Array(_) | Value::Object(_) if depth >= DEPTH_MAX => {
+                self.problem(place, || format!("nests deeper than {DEPTH_MAX} levels"));
+                Node::Fixed(Value::Null)
+            }
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                let nodes: Vec<Node> =
+                    items.map(|(index, item)| self.node(item, &place.item(index), depth + 1)).collect();
+                match nodes.iter().map(fixed).collect::<Option<Vec<_>>>() {
+                    Some(values) => Node::Fixed(Value::Array(values)),
+                    None => Node::List(nodes),
+                }
+            }
+            Value::Object(members) => {
+                let members = members.iter();
+                let nodes: Vec<(String, Node)> = members
+                    .map(|(name, member)| (name.clone(), self.node(member, &place.member(name), depth + 1)))
+                    .collect();
+                match nodes.iter().map(|(name, node)| Some((name.clone(), fixed(node)?))).collect::<Option<_>>() {
+                    Some(members) => Node::Fixed(Value::Object(members)),
+                    None => Node::Object(nodes),
+                }
             }
         }
-        Value::Object(members) => {
-            let nodes: Vec<(String, Node)> = members
-                .iter()
-                .map(|(name, member)| {
-                    let path = format!("{path}/{}", escape_pointer(name));
-                    (name.clone(), compile(member, &path, is_step, problems))
-                })
-                .collect();
-            match nodes.iter().map(|(name, node)| Some((name.clone(), fixed(node)?))).collect::<Option<_>>() {
-                Some(members) => Node::Fixed(Value::Object(members)),
-                None => Node::Object(nodes),
-            }
+    }
+
+    fn text(&mut self, text: &str, place: &Pointer<'_>) -> Result<Node, String> {
+        let mut parts = split(text)?
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => Ok(Part::Text(text)),
+                Piece::Expression(source) => self.reference(&source, place).map(Part::Value),
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        let only = if parts.len() == 1 { parts.pop() } else { None };
+        Ok(match only {
+            Some(Part::Text(text)) => Node::Fixed(Value::String(text)),
+            Some(Part::Value(reference)) => Node::Whole(reference),
+            None if parts.is_empty() => Node::Fixed(Value::String(String::new())),
+            None => Node::Text(parts),
+        })
+    }
+
+    fn reference(&mut self, source: &str, place: &Pointer<'_>) -> Result<Reference, String> {
+        self.expressions += 1;
+        let vocabulary = self.vocabulary;
+        let reference = if vocabulary.is_step(source.trim()) {
+            Reference::Step(source.trim().to_owned())
+        } else {
+            Reference::Expression(Box::new(Expression::compile(source).map_err(|error| error.to_string())?))
+        };
+        let refused: Vec<&str> = reference.names().filter(|name| !vocabulary.allows(name)).collect();
+        for name in refused {
+            self.problem(place, || vocabulary.explain(name));
         }
+        Ok(reference)
+    }
+}
+
+impl Reference {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let (step, expression) = match self {
+            Self::Step(name) => (Some(name.as_str()), None),
+            Self::Expression(expression) => (None, Some(expression.names().iter().map(String::as_str))),
+        };
+        step.into_iter().chain(expression.into_iter().flatten())
     }
 }
 
@@ -134,26 +192,6 @@ fn fixed(node: &Node) -> Option<Value> {
         Node::Fixed(value) => Some(value.clone()),
         Node::Whole(_) | Node::Text(_) | Node::List(_) | Node::Object(_) => None,
     }
-}
-
-fn compile_text(text: &str, is_step: &dyn Fn(&str) -> bool) -> Result<Node, String> {
-    let mut parts = split(text)?
-        .into_iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => Ok(Part::Text(text)),
-            Piece::Expression(source) if is_step(source.trim()) => Ok(Part::Value(Reference::Step(source.trim().to_owned()))),
-            Piece::Expression(source) => Expression::compile(&source)
-                .map(|expression| Part::Value(Reference::Expression(Box::new(expression))))
-                .map_err(|error| error.to_string()),
-        })
-        .collect::<Result<Vec<_>, String>>()?;
-    let only = if parts.len() == 1 { parts.pop() } else { None };
-    Ok(match only {
-        Some(Part::Text(text)) => Node::Fixed(Value::String(text)),
-        Some(Part::Value(reference)) => Node::Whole(reference),
-        None if parts.is_empty() => Node::Fixed(Value::String(String::new())),
-        None => Node::Text(parts),
-    })
 }
 
 enum Piece {
@@ -215,74 +253,53 @@ pub fn has_expression(text: &str) -> bool {
     split(text).map_or(true, |pieces| pieces.iter().any(|piece| matches!(piece, Piece::Expression(_))))
 }
 
-/// Writes a name as a part of a JSON Pointer (RFC 6901, section 3).
-#[must_use]
-pub fn escape_pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+struct Rendering<'a> {
+    evaluation: Evaluation<'a>,
+    budget: Budget,
 }
 
-fn collect_names(node: &Node, path: &str, names: &mut BTreeSet<(String, String)>) {
-    let mut add = |reference: &Reference| match reference {
-        Reference::Step(name) => {
-            names.insert((name.clone(), path.to_owned()));
-        }
-        Reference::Expression(expression) => {
-            names.extend(expression.names().iter().map(|name| (name.clone(), path.to_owned())));
-        }
-    };
-    match node {
-        Node::Fixed(_) => {}
-        Node::Whole(reference) => add(reference),
-        Node::Text(parts) => parts.iter().for_each(|part| match part {
-            Part::Text(_) => {}
-            Part::Value(reference) => add(reference),
-        }),
-        Node::List(nodes) => {
-            for (index, node) in nodes.iter().enumerate() {
-                collect_names(node, &format!("{path}/{index}"), names);
-            }
-        }
-        Node::Object(members) => {
-            for (name, node) in members {
-                collect_names(node, &format!("{path}/{}", escape_pointer(name)), names);
-            }
-        }
-    }
-}
-
-fn render(node: &Node, scope: &dyn Scope) -> Result<Value, ExpressionError> {
-    match node {
-        Node::Fixed(value) => Ok(value.clone()),
-        Node::Whole(reference) => evaluate(reference, scope),
-        Node::Text(parts) => {
-            let mut text = String::new();
-            for part in parts {
-                match part {
-                    Part::Text(plain) => text.push_str(plain),
-                    Part::Value(reference) => match evaluate(reference, scope)? {
-                        Value::String(value) => text.push_str(&value),
-                        value => text.push_str(&value.to_string()),
-                    },
+impl Rendering<'_> {
+    fn node(&mut self, node: &Node, depth: usize) -> Result<Value, ExpressionError> {
+        match node {
+            Node::Fixed(value) => Ok(value.clone()),
+            Node::Whole(reference) => self.evaluate(reference, depth),
+            Node::Text(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    match part {
+                        Part::Text(plain) => text.push_str(plain),
+                        Part::Value(reference) => match self.evaluate(reference, 0)? {
+                            Value::String(value) => text.push_str(&value),
+                            value => text.push_str(&value.to_string()),
+                        },
+                    }
                 }
+                Ok(Value::String(text))
             }
-            Ok(Value::String(text))
+            Node::List(nodes) => {
+                nodes.iter().map(|node| self.node(node, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+            }
+            Node::Object(members) => members
+                .iter()
+                .map(|(name, node)| Ok((name.clone(), self.node(node, depth + 1)?)))
+                .collect::<Result<_, _>>()
+                .map(Value::Object),
         }
-        Node::List(nodes) => nodes.iter().map(|node| render(node, scope)).collect::<Result<_, _>>().map(Value::Array),
-        Node::Object(members) => members
-            .iter()
-            .map(|(name, node)| Ok((name.clone(), render(node, scope)?)))
-            .collect::<Result<_, _>>()
-            .map(Value::Object),
     }
-}
 
-fn evaluate(reference: &Reference, scope: &dyn Scope) -> Result<Value, ExpressionError> {
-    match reference {
-        Reference::Expression(expression) => expression.evaluate(scope),
-        Reference::Step(name) => scope.find(name).map(std::borrow::Cow::into_owned).ok_or_else(|| ExpressionError {
-            expression: name.clone(),
-            problem: "names a step that has no output".to_owned(),
-        }),
+    fn evaluate(&mut self, reference: &Reference, depth: usize) -> Result<Value, ExpressionError> {
+        match reference {
+            Reference::Expression(expression) => {
+                expression.evaluate_within(&self.evaluation, &mut self.budget, depth)
+            }
+            Reference::Step(name) => {
+                let refuse = |problem: String| ExpressionError { expression: cut(name.clone(), 120), problem };
+                let value = self.evaluation.scope().find(name);
+                let value = value.ok_or_else(|| refuse("names a step that has no output".to_owned()))?;
+                self.budget.spend_value(&value, depth).map_err(refuse)?;
+                Ok(value.into_owned())
+            }
+        }
     }
 }
 
@@ -302,9 +319,28 @@ mod tests {
         }
     }
 
+    /// Only `initial-delay` is a step, and every name but `nobody` is allowed.
+    struct Anything;
+
+    impl Vocabulary for Anything {
+        fn is_step(&self, text: &str) -> bool {
+            text == "initial-delay"
+        }
+
+        fn allows(&self, name: &str) -> bool {
+            name != "nobody"
+        }
+
+        fn explain(&self, name: &str) -> String {
+            format!("{name} is not allowed")
+        }
+    }
+
     fn render(document: &Value) -> Result<Value, String> {
         let scope = Names(json!({"payload": {"n": 3, "who": "Ada", "list": [1, 2]}, "initial-delay": {"d": 1}}));
-        let template = Template::compile(document, &|name| name == "initial-delay").map_err(|problems| format!("{problems:?}"))?;
+        let mut problems = Problems::default();
+        let template = Template::compile(document, &Pointer::Root(""), &Anything, &mut problems);
+        let template = template.ok_or_else(|| format!("{problems:?}"))?;
         template.render(&scope).map(|json| json.value().clone()).map_err(|error| error.to_string())
     }
 
@@ -339,16 +375,48 @@ mod tests {
 
     #[test]
     fn every_problem_is_found_with_its_place() {
-        let document = json!({"a": "${", "b/c": ["${1 +}", "fine"], "d": "${}"});
-        let problems = Template::compile(&document, &|_| false).expect_err("it does not hold");
-        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(paths, ["/a", "/b~1c/0", "/d"]);
+        let document = json!({"a": "${", "b/c": ["${1 +}", "fine"], "d": "${}", "e": ["${payload} ${nobody.x}"]});
+        let mut problems = Problems::default();
+        assert!(Template::compile(&document, &Pointer::Root("/config"), &Anything, &mut problems).is_none());
+        let paths: Vec<_> = problems.in_order_of(&json!({"config": document})).into_iter().map(|problem| problem.path).collect();
+        assert_eq!(paths, ["/config/a", "/config/b~1c/0", "/config/d", "/config/e/0"]);
     }
 
     #[test]
-    fn what_a_template_names_is_known_with_its_place() {
-        let template = Template::compile(&json!({"x": ["${payload.n + fetch.m}"]}), &|_| false).expect("it compiles");
-        let names: Vec<_> = template.names().into_iter().collect();
-        assert_eq!(names, [("fetch".to_owned(), "/x/0".to_owned()), ("payload".to_owned(), "/x/0".to_owned())]);
+    fn a_document_is_bounded_in_depth_and_size_with_all_that_it_takes_in() {
+        let nested = |depth: usize, inner: Value| (0..depth).fold(inner, |inner, _| json!([inner]));
+        let scope = Names(json!({"deep": nested(DEPTH_MAX - 10, json!(1)), "large": "x".repeat(1_000_000)}));
+        struct Steps(bool);
+        impl Vocabulary for Steps {
+            fn is_step(&self, _: &str) -> bool {
+                self.0
+            }
+
+            fn allows(&self, _: &str) -> bool {
+                true
+            }
+
+            fn explain(&self, name: &str) -> String {
+                name.to_owned()
+            }
+        }
+        let rendered = |document: &Value, is_step: bool| {
+            let mut problems = Problems::default();
+            let template = Template::compile(document, &Pointer::Root(""), &Steps(is_step), &mut problems);
+            let template = template.ok_or_else(|| format!("{problems:?}"))?;
+            template.render(&scope).map_err(|error| error.to_string())
+        };
+        for is_step in [true, false] {
+            let json = rendered(&nested(10, json!("${deep}")), is_step).expect("it is just not too deep");
+            assert_eq!(Json::from_text(json.text()), Ok(json));
+            let error = rendered(&nested(11, json!("${deep}")), is_step).expect_err("it is too deep");
+            assert!(error.contains("nested deeper than 96 levels"), "{error}");
+            let error = rendered(&json!(vec!["${large}"; 9]), is_step).expect_err("it is too large");
+            assert!(error.contains("gives more than 8388608 bytes of text"), "{error}");
+        }
+        assert!(rendered(&nested(DEPTH_MAX, json!(1)), false).is_ok());
+        assert!(rendered(&nested(DEPTH_MAX + 1, json!(1)), false).expect_err("it is too deep").contains("96 levels"));
+        let error = rendered(&json!(vec!["${1}"; EXPRESSIONS_MAX + 1]), false).expect_err("they are too many");
+        assert!(error.contains("has 1001 expressions, the limit is 1000"), "{error}");
     }
 }

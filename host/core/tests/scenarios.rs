@@ -18,6 +18,8 @@
 
 #[path = "support/book.rs"]
 mod book;
+#[path = "support/plugins.rs"]
+mod plugins;
 #[path = "support/told.rs"]
 mod told;
 #[path = "support/words.rs"]
@@ -37,8 +39,9 @@ use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use serde_json::Value;
 
+use plugins::Plugins;
 use words::Words;
-use world::{Plugins, START, World};
+use world::{Beginning, START, World};
 
 #[test]
 fn every_story_ends_as_it_is_written() {
@@ -54,8 +57,13 @@ struct Scene {
 
 impl book::Stage for Scene {
     fn set(head: &str) -> Result<Self, String> {
-        let mut plugins = Plugins::new();
-        let (mut env, mut payload) = (Value::Object(serde_json::Map::new()), Json::empty_object());
+        let mut beginning = Beginning {
+            document: Value::Null,
+            plugins: Plugins::new(),
+            env: Value::Object(serde_json::Map::new()),
+            payload: Json::empty_object(),
+            vanished: Vec::new(),
+        };
         let mut rest = head;
         while !rest.starts_with('{') {
             let (line, below) = rest.split_once('\n').ok_or("there is no definition")?;
@@ -65,18 +73,19 @@ impl book::Stage for Scene {
                     let name = words.word("the name of a plugin")?;
                     let timeout = words.take("timeout").then(|| words.span()).transpose()?;
                     let attempts = words.take("attempts").then(|| words.number("a number")).transpose()?;
-                    plugins.insert(name, timeout, attempts);
+                    beginning.plugins.insert(name, timeout, attempts);
                 }
-                "vanished" => plugins.vanish(words.word("a type")?),
-                "payload" => payload = words.json()?,
-                "env" => env = words.json()?.value().clone(),
+                "vanished" => beginning.vanished.push(words.word("a type")?.to_owned()),
+                "payload" => beginning.payload = words.json()?,
+                "env" => beginning.env = words.json()?.value().clone(),
                 other => return Err(format!("{other:?} is no setting")),
             }
             words.end()?;
             rest = below;
         }
-        let document = serde_json::from_str(rest).map_err(|error| format!("the definition is no JSON: {error}"))?;
-        let world = World::create(&document, &plugins, &env, payload)
+        beginning.document =
+            serde_json::from_str(rest).map_err(|error| format!("the definition is no JSON: {error}"))?;
+        let world = World::create(beginning)
             .map_err(|problems| format!("the definition does not hold: {problems:#?}"))?;
         Ok(Self { world, ordered: BTreeMap::new() })
     }

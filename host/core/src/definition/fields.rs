@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{DURATION_MAX, NAME_MAX, Problem};
-use crate::template::escape_pointer;
+use super::{DURATION_MAX, NAME_MAX, Problem, Problems, cut};
+use crate::pointer::Pointer;
 
 /// An object under examination. Each field is asked for by name; [`Fields::finish`] complains of those that nobody
 /// asked for.
@@ -15,7 +15,7 @@ pub(super) struct Fields<'d, 'p> {
     path: &'p str,
     what: &'static str,
     known: Vec<&'static str>,
-    problems: &'p mut Vec<Problem>,
+    problems: &'p mut Problems,
 }
 
 impl<'d, 'p> Fields<'d, 'p> {
@@ -23,17 +23,18 @@ impl<'d, 'p> Fields<'d, 'p> {
         document: &'d Value,
         path: &'p str,
         what: &'static str,
-        problems: &'p mut Vec<Problem>,
+        problems: &'p mut Problems,
     ) -> Self {
         let members = document.as_object();
         if members.is_none() {
-            problems.push(Problem::new(path, format!("must be an object, since it is {what}")));
+            problems.add(|| Problem::new(path, format!("must be an object, since it is {what}")));
         }
         Self { members, path, what, known: Vec::new(), problems }
     }
 
     fn problem(&mut self, field: &str, message: impl Into<String>) {
-        self.problems.push(Problem::new(format!("{}/{}", self.path, escape_pointer(field)), message));
+        let place = Pointer::Root(self.path);
+        self.problems.add(|| Problem::new(place.member(field).to_string(), message));
     }
 
     /// The value of a field; null counts as absent.
@@ -212,30 +213,46 @@ impl<'d, 'p> Fields<'d, 'p> {
     /// Complains of every field that nobody asked for, naming the nearest that exists.
     pub(super) fn finish(self) {
         let Some(members) = self.members else { return };
+        let place = Pointer::Root(self.path);
         for name in members.keys().filter(|name| !self.known.contains(&name.as_str())) {
-            let path = format!("{}/{}", self.path, escape_pointer(name));
-            self.problems.push(Problem::new(path, unknown("field", name, self.known.iter().copied())));
+            self.problems.add(|| {
+                Problem::new(place.member(name).to_string(), unknown("field", name, self.known.iter().copied()))
+            });
         }
     }
 }
 
 /// A sentence about a name that does not exist, with the nearest that does.
 pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
     let known: Vec<&str> = known.into_iter().collect();
-    let nearest = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .min()
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 3);
-    match nearest {
-        Some((_, nearest)) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),
+    let name = cut(name.to_owned(), NAME_MAX);
+    match nearest(&name, &known) {
+        Some(nearest) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),
         None if known.is_empty() => format!("unknown {what} \"{name}\""),
         None => {
-            let mut shown: Vec<String> = known.iter().take(12).map(|name| format!("\"{name}\"")).collect();
-            if known.len() > shown.len() {
+            let mut shown: Vec<String> =
+                known.iter().take(SHOWN).map(|name| format!("\"{}\"", cut((*name).to_owned(), NAME_MAX))).collect();
+            if known.len() > SHOWN {
                 shown.push("…".to_owned());
             }
             format!("unknown {what} \"{name}\"; known here: {}", shown.join(", "))
         }
     }
+}
+
+/// The known name that somebody may have meant. The comparison takes the product of both lengths in time and memory, so
+/// only what differs little in length is compared, and nothing that is longer than a name may be.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let length = name.chars().count();
+    let near_enough = |candidate: &str| 1 + candidate.chars().count() / 3;
+    let comparable = known.iter().filter(|candidate| {
+        let candidate_length = candidate.chars().count();
+        candidate_length <= NAME_MAX && candidate_length.abs_diff(length) <= near_enough(candidate)
+    });
+    comparable
+        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), *candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= near_enough(candidate))
+        .map(|(_, candidate)| candidate)
 }

@@ -1,14 +1,11 @@
 //! The smallest host there can be: a definition, a journal in memory, and the live run beside it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use millwork_core::command::Command;
-use millwork_core::connector::{Catalog, Connector, TypeRef};
+use millwork_core::connector::Connector;
 use millwork_core::decide::{Decision, Rejection, decide};
 use millwork_core::definition::Problem;
-use millwork_core::digest::Digest;
 use millwork_core::event::{Event, Pin, Record, RunCreated};
 use millwork_core::graph::{Graph, check};
 use millwork_core::id::{RunId, WorkflowId};
@@ -17,8 +14,20 @@ use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use serde_json::Value;
 
+use crate::plugins::Plugins;
+
 /// When every story begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+
+/// All that a run begins with.
+pub(crate) struct Beginning {
+    pub(crate) document: Value,
+    pub(crate) plugins: Plugins,
+    pub(crate) env: Value,
+    pub(crate) payload: Json,
+    /// Types that are found when a workflow is created, and are gone when a run of it starts.
+    pub(crate) vanished: Vec<String>,
+}
 
 /// A run, its journal, and its workflow.
 pub(crate) struct World {
@@ -29,11 +38,12 @@ pub(crate) struct World {
 
 impl World {
     /// Checks a definition, and writes the first event of a run of it.
-    pub(crate) fn create(document: &Value, catalog: &Plugins, env: &Value, payload: Json) -> Result<Self, Vec<Problem>> {
-        let checked = check(document, catalog, &Arc::new(env.clone()));
+    pub(crate) fn create(beginning: Beginning) -> Result<Self, Vec<Problem>> {
+        let Beginning { document, plugins, env, payload, vanished } = beginning;
+        let checked = check(&document, &plugins, &Arc::new(env));
         let Some(graph) = checked.graph else { return Err(checked.problems) };
         assert_eq!(checked.problems, [], "a graph was made of a definition that does not hold");
-        let pins = checked.connectors.into_iter().filter(|found| !catalog.vanished.contains(&found.reference));
+        let pins = checked.connectors.into_iter().filter(|found| !vanished.contains(&found.reference));
         let created = RunCreated {
             workflow: WorkflowId::from_parts(START, [1; 10]),
             version: 1,
@@ -75,37 +85,5 @@ fn pin(connector: Connector) -> Pin {
         action: connector.action,
         timeout_ms: connector.timeout.map(|timeout| u64::try_from(timeout.as_millis()).expect("it is a short time")),
         attempts_max: connector.attempts_max,
-    }
-}
-
-/// A catalogue that knows what it is told, and `delay`, `signal` and `webhook` by itself.
-pub(crate) struct Plugins {
-    known: BTreeMap<String, Connector>,
-    /// Types that are found when a workflow is created, and are gone when a run of it starts.
-    vanished: Vec<String>,
-}
-
-impl Plugins {
-    pub(crate) fn new() -> Self {
-        let mut plugins = Self { known: BTreeMap::new(), vanished: Vec::new() };
-        for name in ["delay", "signal", "webhook"] {
-            plugins.insert(name, None, None);
-        }
-        plugins
-    }
-
-    pub(crate) fn insert(&mut self, plugin: &str, timeout: Option<Duration>, attempts_max: Option<u32>) {
-        let connector = Connector { digest: Digest::from_bytes([7; 32]), action: "run".to_owned(), timeout, attempts_max };
-        self.known.insert(plugin.to_owned(), connector);
-    }
-
-    pub(crate) fn vanish(&mut self, reference: &str) {
-        self.vanished.push(reference.to_owned());
-    }
-}
-
-impl Catalog for Plugins {
-    fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
-        self.known.get(&reference.plugin).cloned().ok_or_else(|| format!("there is no plugin \"{}\"", reference.plugin))
     }
 }
