@@ -13,6 +13,7 @@ mod list;
 mod lock;
 mod migrate;
 mod plugins;
+mod pulse;
 mod readers;
 mod retention;
 mod values;
@@ -231,10 +232,10 @@ impl Store for Sqlite {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.readers.read("read the pulse", journal::feel_pulse)?;
+        self.readers.read("read the pulse", pulse::feel)?;
         self.writer
             .submit("write the pulse", 0, |session| {
-                journal::beat(session.connection)
+                pulse::beat(session.connection)
             })
             .await
     }

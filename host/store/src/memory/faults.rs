@@ -78,3 +78,50 @@ impl Faults {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_drawn_as_often_as_it_was_asked_for() {
+        let faults = Faults::default();
+        faults.fail_next(2, Fault::AfterWriting);
+        let drawn = [(); 3].map(|()| faults.draw());
+        assert_eq!(
+            drawn,
+            [Some(Fault::AfterWriting), Some(Fault::AfterWriting), None]
+        );
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_faults() {
+        let course = |seed| {
+            let faults = Faults::default();
+            faults.fail_at_random(seed, 30);
+            (0..1_000).map(|_| faults.draw()).collect::<Vec<_>>()
+        };
+        assert_eq!(course(7), course(7));
+        assert_ne!(course(7), course(8));
+        let failed = course(7).iter().flatten().count();
+        assert!((250..350).contains(&failed), "{failed} of 1000 failed");
+        for fault in Fault::ALL {
+            assert!(course(7).contains(&Some(fault)));
+        }
+    }
+
+    #[test]
+    fn a_percentage_of_zero_ends_the_faults() {
+        let faults = Faults::default();
+        faults.fail_at_random(7, 100);
+        assert!(faults.draw().is_some());
+        faults.fail_at_random(7, 0);
+        assert_eq!(faults.draw(), None);
+    }
+
+    #[test]
+    fn a_fault_partway_writes_the_first_half() {
+        let written = Fault::ALL.map(|fault| fault.written(5));
+        assert_eq!(written, [0, 2, 5]);
+    }
+}

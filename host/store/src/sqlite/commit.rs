@@ -3,7 +3,7 @@
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, ToSql, params};
 
 use super::writer::Session;
 use super::{columns, journal};
@@ -182,28 +182,30 @@ fn update_row(
         error,
     } = &commit.summary;
     let run = commit.run.as_bytes();
+    let status = status.as_str();
     let started_at = started_at.map(Timestamp::as_micros);
+    let ends = before.completed_at != *completed_at;
+    let completed_at = completed_at.map(Timestamp::as_micros);
     let due_at = commit.due_at.map(Timestamp::as_micros);
-    if *before != commit.summary {
-        if before.completed_at != *completed_at {
-            let completed_at = completed_at.map(Timestamp::as_micros);
-            connection
-                .prepare_cached(
-                    "UPDATE runs SET status = ?2, started_at = ?3, completed_at = ?4, due_at = ?5, error = ?6 WHERE id = ?1",
-                )?
-                .execute(params![run, status.as_str(), started_at, completed_at, due_at, error])?;
-            return Ok(());
-        }
-        connection
-            .prepare_cached(
-                "UPDATE runs SET status = ?2, started_at = ?3, error = ?4 WHERE id = ?1",
-            )?
-            .execute(params![run, status.as_str(), started_at, error])?;
-    }
-    if due_before != commit.due_at {
-        connection
-            .prepare_cached("UPDATE runs SET due_at = ?2 WHERE id = ?1")?
-            .execute(params![run, due_at])?;
-    }
+    let update = |sql, params: &[&dyn ToSql]| connection.prepare_cached(sql)?.execute(params);
+    match (before != &commit.summary, due_before != commit.due_at) {
+        (true, _) if ends => update(
+            "UPDATE runs SET status = ?2, started_at = ?3, completed_at = ?4, due_at = ?5, error = ?6 WHERE id = ?1",
+            params![run, status, started_at, completed_at, due_at, error],
+        )?,
+        (true, true) => update(
+            "UPDATE runs SET status = ?2, started_at = ?3, due_at = ?4, error = ?5 WHERE id = ?1",
+            params![run, status, started_at, due_at, error],
+        )?,
+        (true, false) => update(
+            "UPDATE runs SET status = ?2, started_at = ?3, error = ?4 WHERE id = ?1",
+            params![run, status, started_at, error],
+        )?,
+        (false, true) => update(
+            "UPDATE runs SET due_at = ?2 WHERE id = ?1",
+            params![run, due_at],
+        )?,
+        (false, false) => 0,
+    };
     Ok(())
 }

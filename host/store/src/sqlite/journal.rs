@@ -1,4 +1,4 @@
-//! The journal: the truth about runs; and the pulse of the database that it lies in.
+//! The journal: the truth about runs.
 
 use millwork_core::event::Seq;
 use millwork_core::id::RunId;
@@ -33,21 +33,5 @@ pub(super) fn append(connection: &Connection, run: RunId, seq: Seq, record: &str
     connection
         .prepare_cached("INSERT INTO journal (run, seq, record) VALUES (?1, ?2, ?3)")?
         .execute(params![run.as_bytes(), seq, record])?;
-    Ok(())
-}
-
-/// Reads, to see whether reading works.
-pub(super) fn feel_pulse(connection: &Connection) -> Result<()> {
-    connection
-        .prepare_cached("SELECT beats FROM pulse")?
-        .query_row([], |row| row.get::<_, i64>(0))?;
-    Ok(())
-}
-
-/// Writes, to see whether writing works.
-pub(super) fn beat(connection: &Connection) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE pulse SET beats = beats + 1")?
-        .execute([])?;
     Ok(())
 }

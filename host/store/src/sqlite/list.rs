@@ -3,10 +3,11 @@
 //! A list is read along an index that is in its order, so a page costs a page however many runs there are. Where several
 //! states are asked for, each is a **lane** of its own in the index; the lanes are merged here.
 
-use millwork_core::id::RunId;
+use std::cmp::Reverse;
+
 use millwork_core::run::{RunStatus, Summary};
 use millwork_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, Result, Row, params};
 
 use super::columns;
 use crate::{Due, Order, RunQuery, RunRow};
@@ -52,18 +53,22 @@ pub(super) fn count_unfinished(connection: &Connection) -> Result<i64> {
 pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Result<Vec<RunRow>> {
     // Several reads, of one moment.
     let moment = connection.unchecked_transaction()?;
-    let mut ids = Vec::new();
+    let mut rows = Vec::new();
     for lane in lanes(query) {
-        ids.extend(read_lane(&moment, lane, query)?);
+        rows.extend(read_lane(&moment, lane, query)?);
     }
     match query.order {
-        Order::NewestFirst => ids.sort_unstable_by(|one, other| other.cmp(one)),
-        Order::OldestFirst => ids.sort_unstable(),
+        Order::NewestFirst => rows.sort_unstable_by_key(|row| Reverse(row.run)),
+        Order::OldestFirst => rows.sort_unstable_by_key(|row| row.run),
     }
-    ids.truncate(query.limit);
-    ids.into_iter()
-        .filter_map(|run| load(&moment, run).transpose())
-        .collect()
+    rows.truncate(query.limit);
+    // The first records may be large: they are read only for the rows that made it into the list.
+    let mut first_record =
+        moment.prepare_cached("SELECT record FROM journal WHERE run = ?1 AND seq = 0")?;
+    for row in &mut rows {
+        row.first_record = first_record.query_row([row.run.as_bytes()], |found| found.get(0))?;
+    }
+    Ok(rows)
 }
 
 /// One stretch of an index that holds part of the answer in the order of the list.
@@ -111,7 +116,7 @@ fn index_for(status: RunStatus, of_a_workflow: bool) -> &'static str {
     }
 }
 
-fn read_lane(connection: &Connection, lane: Lane, query: &RunQuery) -> Result<Vec<RunId>> {
+fn read_lane(connection: &Connection, lane: Lane, query: &RunQuery) -> Result<Vec<RunRow>> {
     let Some((first, last)) = range(query) else {
         return Ok(Vec::new());
     };
@@ -132,7 +137,7 @@ fn read_lane(connection: &Connection, lane: Lane, query: &RunQuery) -> Result<Ve
                     .map(|workflow| workflow.as_bytes().as_slice()),
                 columns::limit(query.limit)
             ],
-            |row| columns::run_id(row, 0),
+            read_row,
         )?
         .collect()
 }
@@ -152,7 +157,8 @@ fn statement(lane: Lane, query: &RunQuery) -> String {
         Order::OldestFirst => "ASC",
     };
     format!(
-        "SELECT id FROM runs {index} WHERE {workflow} {status} AND id BETWEEN ?1 AND ?2
+        "SELECT id, workflow, version, created_at, status, started_at, completed_at, error, due_at FROM runs {index}
+         WHERE {workflow} {status} AND id BETWEEN ?1 AND ?2
          AND created_at >= ?3 AND created_at < ?4 ORDER BY id {direction} LIMIT ?6",
         index = lane.index,
     )
@@ -177,29 +183,22 @@ fn range(query: &RunQuery) -> Option<([u8; 16], [u8; 16])> {
     (first <= last).then(|| (first.to_be_bytes(), last.to_be_bytes()))
 }
 
-fn load(connection: &Connection, run: RunId) -> Result<Option<RunRow>> {
-    connection
-        .prepare_cached(
-            "SELECT workflow, version, created_at, status, started_at, completed_at, error, due_at, record
-             FROM runs JOIN journal ON run = id AND seq = 0 WHERE id = ?1",
-        )?
-        .query_row([run.as_bytes()], |row| {
-            Ok(RunRow {
-                run,
-                workflow: columns::workflow_id(row, 0)?,
-                version: row.get(1)?,
-                created_at: columns::time(row, 2)?,
-                summary: Summary {
-                    status: columns::status(row, 3)?,
-                    started_at: columns::optional_time(row, 4)?,
-                    completed_at: columns::optional_time(row, 5)?,
-                    error: row.get(6)?,
-                },
-                due_at: columns::optional_time(row, 7)?,
-                first_record: row.get(8)?,
-            })
-        })
-        .optional()
+/// Reads all of a row but its first record.
+fn read_row(row: &Row<'_>) -> Result<RunRow> {
+    Ok(RunRow {
+        run: columns::run_id(row, 0)?,
+        workflow: columns::workflow_id(row, 1)?,
+        version: row.get(2)?,
+        created_at: columns::time(row, 3)?,
+        summary: Summary {
+            status: columns::status(row, 4)?,
+            started_at: columns::optional_time(row, 5)?,
+            completed_at: columns::optional_time(row, 6)?,
+            error: row.get(7)?,
+        },
+        due_at: columns::optional_time(row, 8)?,
+        first_record: String::new(),
+    })
 }
 
 #[cfg(test)]
