@@ -16,6 +16,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "the help shows the comments as they are")]
 pub enum Command {
     /// Run workflows: the API, the engine and the plugins in one process.
     #[command(after_help = "Example:\n  millwork serve --listen 0.0.0.0:8002 --data-dir /var/lib/millwork")]
@@ -42,6 +43,7 @@ pub enum ConfigCommand {
 
 /// Settings that have a flag. Every other one is set in the file or by a variable: docs/config.md.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[expect(clippy::doc_markdown, reason = "the help shows the comments as they are")]
 pub struct Settings {
     /// The address and port to listen on [default: 127.0.0.1:8002] [variable: MILLWORK_LISTEN]
     #[arg(long, value_name = "ADDR")]

@@ -112,7 +112,7 @@ impl Route {
         let by_status = STATUSES.binary_search(&status.as_u16()).unwrap_or(STATUSES.len());
         let seconds = self.seconds[by_method][by_status].get_or_init(|| {
             let method = METHODS.get(by_method).map_or("other", Method::as_str).to_owned();
-            let status = STATUSES.get(by_status).map_or("other".to_owned(), u16::to_string);
+            let status = STATUSES.get(by_status).map_or_else(|| "other".to_owned(), u16::to_string);
             metrics::histogram!(HTTP_REQUEST_SECONDS, "route" => self.path.clone(), "method" => method, "status" => status)
         });
         seconds.record(took.as_secs_f64());

@@ -126,7 +126,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// The description of this API
 ///
-/// OpenAPI 3.1. `/docs` shows it to people.
+/// In `OpenAPI` 3.1. The pages under `/docs` show it to people.
 #[utoipa::path(
     get,
     path = "/openapi.json",

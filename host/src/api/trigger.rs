@@ -66,7 +66,7 @@ pub(super) enum TriggerAnswer<'a> {
     Triggered(Triggered),
     /// With `wait`: the finished run.
     #[schema(value_type = RunDocument)]
-    Finished(RunDocument<'a>),
+    Finished(Box<RunDocument<'a>>),
 }
 
 /// Trigger a workflow
