@@ -2,4 +2,6 @@
 
 mod support;
 
+mod contract;
 mod engine_in_memory;
+mod process;
