@@ -32,8 +32,12 @@ use crate::telemetry;
 const STORE_PAUSE_FIRST: Duration = Duration::from_millis(50);
 const STORE_PAUSE_LONGEST: Duration = Duration::from_secs(5);
 
-/// How long a run is left alone that could not be taken up.
+/// How long a run is left alone whose journal or definition the store did not give.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a run is left alone whose journal or definition cannot be understood: until somebody has mended it, or
+/// started the host that wrote it.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(300);
 
 impl Engine {
     /// Executes a work item: takes its run up and drives it until it ends or only waits.
@@ -44,7 +48,11 @@ impl Engine {
             let item = item.take().unwrap_or(WorkItem { run, fresh: None });
             if let Err(error) = self.drive(item, held.handle()).await {
                 tracing::error!(run.id = %run, error = &error as &dyn std::error::Error, "could not execute the run; trying again");
-                self.0.schedule.add(Due { at: self.0.clock.now().after(RETRY_PAUSE), run });
+                let pause = match error {
+                    Error::Store(millwork_store::Error::Unavailable { .. }) | Error::Commit(_) => RETRY_PAUSE,
+                    _ => UNREADABLE_PAUSE,
+                };
+                self.0.schedule.add_beyond_window(Due { at: self.0.clock.now().after(pause), run });
                 return;
             }
             // Somebody may have knocked between the driver's last look and its leaving.

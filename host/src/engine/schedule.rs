@@ -77,6 +77,12 @@ impl Schedule {
         }
     }
 
+    /// The same for a time of this process's own, which the store does not know: remembered however far away it is.
+    pub(super) fn add_beyond_window(&self, due: Due) {
+        self.near().due.push(Reverse(due));
+        self.sooner.notify_one();
+    }
+
     /// Takes out what is due by `now`, and says when to look again.
     fn take_due(&self, now: Timestamp) -> (Vec<Due>, Option<Timestamp>) {
         let mut near = self.near();
