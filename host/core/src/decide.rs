@@ -1,6 +1,6 @@
 //! What happens next: given a run and a command, the events to write and the effects to carry out.
 //!
-//! One file a command. Each ends in [`Deciding::settle`], which looks at what the finished steps have set free.
+//! One file a command. Each ends in `Deciding::settle`, which looks at what the finished steps have set free.
 
 mod attempt;
 mod cancel;

@@ -113,7 +113,7 @@ impl Expression {
         depth: usize,
     ) -> Result<Value, ExpressionError> {
         let item = self.item(evaluation)?;
-        budget.to_json(&item, depth).map_err(|problem| self.error(problem))
+        budget.spend_on(&item, depth).map_err(|problem| self.error(problem))
     }
 
     /// Evaluates the expression as a condition, by the truth of Python and Jinja: null, zero, and what is empty or missing are false.

@@ -126,6 +126,7 @@ fn a_circle_of_a_thousand_steps_is_found_soon() {
 }
 
 /// Whoever sends a definition waits for the answer, and so does everybody behind him.
+#[expect(clippy::disallowed_methods, reason = "this is about how long it takes")]
 fn soon<T>(judge: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let answer = judge();

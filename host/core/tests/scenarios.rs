@@ -7,7 +7,7 @@
 //! The acts, each begun by `at TIME` (`crash` and `show` need none):
 //!
 //! ```text
-//! take-up | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
+//! take-up | resync [STEP…] | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
 //! return STEP#ATTEMPT completed JSON [said "TEXT"]
 //! return STEP#ATTEMPT suspended (after SPAN | until TIME | signal "NAME" [for SPAN]) [state "TEXT"] then (call-again | complete JSON)
 //! return STEP#ATTEMPT failed KIND CODE "MESSAGE" [after SPAN] [details JSON] [chance N = 0.5] [said "TEXT"]
@@ -139,6 +139,13 @@ impl Scene {
         match words.word("a command")? {
             "take-up" => Ok(Command::TakeUp),
             "wake" => Ok(Command::Wake),
+            "resync" => {
+                let mut under_way = Vec::new();
+                while words.end().is_err() {
+                    under_way.push(StepKey::of(words.word("a step")?));
+                }
+                Ok(Command::Resync { under_way })
+            }
             "record-start" => {
                 let (step, attempt) = read_call(words)?;
                 Ok(Command::RecordStart { step, attempt })

@@ -52,9 +52,9 @@ impl Budget {
         }
     }
 
-    /// Turns a result into JSON, at a place so deep in a document. What JSON cannot hold (a missing key, a function,
-    /// not-a-number) is an error, not a null.
-    pub(super) fn to_json(&mut self, item: &Item, depth: usize) -> Result<Value, String> {
+    /// Counts a result, and turns it into JSON that is to stand so deep in a document. What JSON cannot hold (a missing
+    /// key, a function, not-a-number) is an error, not a null.
+    pub(super) fn spend_on(&mut self, item: &Item, depth: usize) -> Result<Value, String> {
         self.spend(item.as_str().map_or(0, str::len))?;
         match item.kind() {
             ValueKind::Undefined => Err(MISSING.to_owned()),
@@ -65,7 +65,7 @@ impl Budget {
             ValueKind::Seq | ValueKind::Iterable => {
                 check_depth(depth)?;
                 let items = item.try_iter().map_err(|error| describe(&error))?;
-                items.map(|item| self.to_json(&item, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+                items.map(|item| self.spend_on(&item, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
             }
             ValueKind::Map => {
                 check_depth(depth)?;
@@ -75,7 +75,7 @@ impl Budget {
                     let member = item.get_item(&key).map_err(|error| describe(&error))?;
                     let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
                     self.spend(name.len())?;
-                    object.insert(name, self.to_json(&member, depth + 1)?);
+                    object.insert(name, self.spend_on(&member, depth + 1)?);
                 }
                 Ok(Value::Object(object))
             }
