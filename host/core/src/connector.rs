@@ -38,11 +38,16 @@ impl FromStr for TypeRef {
             None => (name, None),
         };
         let name_holds = is_name(plugin) && action.is_none_or(is_name);
-        let version_holds = version.is_none_or(|v| v.split('.').all(is_number) && v.split('.').count() <= 3);
+        let version_holds =
+            version.is_none_or(|v| v.split('.').all(is_number) && v.split('.').count() <= 3);
         if !name_holds || !version_holds {
             return Err(refuse());
         }
-        Ok(Self { plugin: plugin.to_owned(), action: action.map(str::to_owned), version: version.map(str::to_owned) })
+        Ok(Self {
+            plugin: plugin.to_owned(),
+            action: action.map(str::to_owned),
+            version: version.map(str::to_owned),
+        })
     }
 }
 
@@ -61,7 +66,8 @@ impl fmt::Display for TypeRef {
 
 /// Whether a text is a part of a version. Of two spellings of a number (`1`, `+1`, `01`) only the shortest is one.
 fn is_number(text: &str) -> bool {
-    text.parse::<u32>().is_ok_and(|number| number.to_string() == text)
+    text.parse::<u32>()
+        .is_ok_and(|number| number.to_string() == text)
 }
 
 /// Whether a text may name a plugin or an action: lower-case letters, digits and single dashes, a letter first.
@@ -69,7 +75,9 @@ fn is_number(text: &str) -> bool {
 pub fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !text.ends_with('-')
         && !text.contains("--")
 }
@@ -102,10 +110,31 @@ mod tests {
 
     #[test]
     fn a_type_is_a_plugin_with_an_optional_action_and_version() {
-        for text in ["webhook", "slack.post-message", "webhook@1", "slack.post-message@1.2.3"] {
-            assert_eq!(text.parse::<TypeRef>().map(|t| t.to_string()), Ok(text.to_owned()));
+        for text in [
+            "webhook",
+            "slack.post-message",
+            "webhook@1",
+            "slack.post-message@1.2.3",
+        ] {
+            assert_eq!(
+                text.parse::<TypeRef>().map(|t| t.to_string()),
+                Ok(text.to_owned())
+            );
         }
-        for text in ["", "Webhook", "a.b.c", "a@", "a@x", "a@1.2.3.4", "a@+1", "a@01", ".a", "a-", "1a", "a b"] {
+        for text in [
+            "",
+            "Webhook",
+            "a.b.c",
+            "a@",
+            "a@x",
+            "a@1.2.3.4",
+            "a@+1",
+            "a@01",
+            ".a",
+            "a-",
+            "1a",
+            "a b",
+        ] {
             assert!(text.parse::<TypeRef>().is_err(), "{text}");
         }
     }

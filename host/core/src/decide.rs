@@ -1,6 +1,6 @@
 //! What happens next: given a run and a command, the events to write and the effects to carry out.
 //!
-//! One file a command. Each ends in [`Deciding::settle`], which looks at what the finished steps have set free.
+//! One file a command. Each ends in `Deciding::settle`, which looks at what the finished steps have set free.
 
 mod attempt;
 mod cancel;
@@ -60,11 +60,25 @@ pub enum Rejection {
 ///
 /// # Errors
 /// Where the command does not fit the run, which is then as it was.
-pub fn decide(graph: &Graph, run: &mut Run, command: Command, now: Timestamp) -> Result<Decision, Rejection> {
+pub fn decide(
+    graph: &Graph,
+    run: &mut Run,
+    command: Command,
+    now: Timestamp,
+) -> Result<Decision, Rejection> {
     if run.status().is_finished() {
-        return Err(Rejection::Finished { run: run.id(), status: run.status() });
+        return Err(Rejection::Finished {
+            run: run.id(),
+            status: run.status(),
+        });
     }
-    let mut deciding = Deciding { graph, run, now, begun: BTreeSet::new(), decision: Decision::default() };
+    let mut deciding = Deciding {
+        graph,
+        run,
+        now,
+        begun: BTreeSet::new(),
+        decision: Decision::default(),
+    };
     match command {
         Command::TakeUp => deciding.take_up(&[]),
         Command::Resync { under_way } => deciding.take_up(&under_way),
@@ -88,7 +102,10 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     fn record(&mut self, event: Event) {
-        let record = Record { at: self.now, event };
+        let record = Record {
+            at: self.now,
+            event,
+        };
         self.run.apply(&record);
         self.decision.records.push(record);
     }
@@ -116,19 +133,39 @@ impl Deciding<'_> {
     }
 
     /// Fails a step for good, and with it the run.
-    fn fail(&mut self, index: NodeIndex, attempt: u32, started_at: Timestamp, failure: Failure, log: Vec<crate::event::LogLine>) {
+    fn fail(
+        &mut self,
+        index: NodeIndex,
+        attempt: u32,
+        started_at: Timestamp,
+        failure: Failure,
+        log: Vec<crate::event::LogLine>,
+    ) {
         let step = key(self.graph.node(index));
         let (code, message) = (failure.code.clone(), failure.message.clone());
-        self.record(Event::StepFailed { step: step.clone(), attempt, started_at, failure, log });
+        self.record(Event::StepFailed {
+            step: step.clone(),
+            attempt,
+            started_at,
+            failure,
+            log,
+        });
         self.stop_steps();
-        self.record(Event::RunFailed { step, code, message });
+        self.record(Event::RunFailed {
+            step,
+            code,
+            message,
+        });
     }
 
     /// Ends every step that has begun and not come to its end, and with it every attempt.
     fn stop_steps(&mut self) {
         for index in 0..self.graph.nodes().len() {
-            if is_under_way(self.graph, self.run, index) || is_waiting(self.graph, self.run, index) {
-                self.record(Event::StepCancelled { step: key(self.graph.node(index)) });
+            if is_under_way(self.graph, self.run, index) || is_waiting(self.graph, self.run, index)
+            {
+                self.record(Event::StepCancelled {
+                    step: key(self.graph.node(index)),
+                });
             }
         }
         // What this decision was about to begin need not begin.
@@ -141,13 +178,18 @@ impl Deciding<'_> {
         let prepared = match self.run.created().plugins.get(&node.connector) {
             None => Err(refuse(Failure::permanent(
                 "plugin-not-pinned",
-                format!("the run was started without a plugin for the type \"{}\"", node.connector),
+                format!(
+                    "the run was started without a plugin for the type \"{}\"",
+                    node.connector
+                ),
             ))),
             Some(pin) => node
                 .config
                 .render(&scope::RunScope::of(self.graph, self.run))
                 .map(|config| (pin.clone(), config))
-                .map_err(|error| refuse(Failure::permanent("expression-failed", error.to_string()))),
+                .map_err(|error| {
+                    refuse(Failure::permanent("expression-failed", error.to_string()))
+                }),
         };
         match prepared {
             Ok((pin, config)) => {
@@ -155,16 +197,33 @@ impl Deciding<'_> {
                     .timeout
                     .or_else(|| pin.timeout_ms.map(Duration::from_millis))
                     .unwrap_or(DEFAULT_TIMEOUT);
-                let invoke = InvokePlugin { step: key(node), attempt, pin, config, timeout, resumed };
-                self.decision.effects.push(Effect::InvokePlugin(Box::new(invoke)));
+                let invoke = InvokePlugin {
+                    step: key(node),
+                    attempt,
+                    pin,
+                    config,
+                    timeout,
+                    resumed,
+                };
+                self.decision
+                    .effects
+                    .push(Effect::InvokePlugin(Box::new(invoke)));
             }
             Err((failure, now)) => self.fail(index, attempt, now, failure, Vec::new()),
         }
     }
 
     fn retry_policy(&self, node: &Node) -> RetryPolicy {
-        let connectors_own = self.run.created().plugins.get(&node.connector).and_then(|pin| pin.attempts_max);
-        RetryPolicy { attempts_max: node.retry.attempts_max.or(connectors_own), ..node.retry }
+        let connectors_own = self
+            .run
+            .created()
+            .plugins
+            .get(&node.connector)
+            .and_then(|pin| pin.attempts_max);
+        RetryPolicy {
+            attempts_max: node.retry.attempts_max.or(connectors_own),
+            ..node.retry
+        }
     }
 }
 
@@ -178,13 +237,19 @@ enum Begun {
 }
 
 fn key(node: &Node) -> StepKey {
-    StepKey { name: std::sync::Arc::clone(&node.name), iteration: None }
+    StepKey {
+        name: std::sync::Arc::clone(&node.name),
+        iteration: None,
+    }
 }
 
 /// Whether a step's time has come and nothing of it has been recorded: its first attempt is to be made, or is being made.
 fn is_ready(graph: &Graph, run: &Run, index: NodeIndex) -> bool {
     let node = graph.node(index);
-    let is_done = |&before: &NodeIndex| run.step(&key(graph.node(before))).is_some_and(|step| step.phase.is_done());
+    let is_done = |&before: &NodeIndex| {
+        run.step(&key(graph.node(before)))
+            .is_some_and(|step| step.phase.is_done())
+    };
     run.step(&key(node)).is_none() && node.needs.iter().all(is_done)
 }
 

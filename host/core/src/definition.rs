@@ -31,7 +31,9 @@ pub const ATTEMPTS_MAX: u32 = 1_000;
 pub const DURATION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 /// Names that mean something in an expression, and so cannot be a step's.
-pub const RESERVED_NAMES: [&str; 8] = ["payload", "run", "workflow", "steps", "env", "item", "index", "failure"];
+pub const RESERVED_NAMES: [&str; 8] = [
+    "payload", "run", "workflow", "steps", "env", "item", "index", "failure",
+];
 
 /// A definition whose fields hold, each for itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +97,12 @@ impl Definition {
             .enumerate()
             .map(|(index, step)| StepDefinition::read(step, &format!("/steps/{index}"), problems))
             .collect();
-        Self { name, id, description, steps }
+        Self {
+            name,
+            id,
+            description,
+            steps,
+        }
     }
 }
 
@@ -114,19 +121,34 @@ impl StepDefinition {
         let timeout = fields.duration("timeout");
         let delivery = fields.choice(
             "delivery",
-            &[("at-least-once", Delivery::AtLeastOnce), ("at-most-once", Delivery::AtMostOnce)],
+            &[
+                ("at-least-once", Delivery::AtLeastOnce),
+                ("at-most-once", Delivery::AtMostOnce),
+            ],
         );
         let retry = fields.child("retry");
         fields.finish();
         if RESERVED_NAMES.contains(&name.as_str()) {
-            let message = format!("\"{name}\" has a meaning of its own in expressions; choose another name");
+            let message =
+                format!("\"{name}\" has a meaning of its own in expressions; choose another name");
             problems.add(|| Problem::new(format!("{path}/name"), message));
         }
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             problems.add(|| Problem::new(format!("{path}/timeout"), "must be longer than nothing"));
         }
-        let retry = retry.map(|(retry, path)| read_retry(retry, &path, problems)).unwrap_or_default();
-        Self { name, connector, config, needs, condition, retry, timeout, delivery: delivery.unwrap_or_default() }
+        let retry = retry
+            .map(|(retry, path)| read_retry(retry, &path, problems))
+            .unwrap_or_default();
+        Self {
+            name,
+            connector,
+            config,
+            needs,
+            condition,
+            retry,
+            timeout,
+            delivery: delivery.unwrap_or_default(),
+        }
     }
 }
 
@@ -136,9 +158,13 @@ fn read_retry(document: &Value, path: &str, problems: &mut Problems) -> RetryPol
     let policy = RetryPolicy {
         attempts_max: fields.whole("max_attempts", 1, ATTEMPTS_MAX),
         initial: fields.duration("initial").unwrap_or(default.initial),
-        factor: fields.number("factor", 1.0, 100.0).unwrap_or(default.factor),
+        factor: fields
+            .number("factor", 1.0, 100.0)
+            .unwrap_or(default.factor),
         longest: fields.duration("max").unwrap_or(default.longest),
-        jitter: fields.choice("jitter", &[("full", Jitter::Full), ("none", Jitter::None)]).unwrap_or(default.jitter),
+        jitter: fields
+            .choice("jitter", &[("full", Jitter::Full), ("none", Jitter::None)])
+            .unwrap_or(default.jitter),
     };
     fields.finish();
     policy

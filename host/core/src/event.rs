@@ -232,7 +232,9 @@ pub enum LogLevel {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// A later host wrote it.
-    #[error("the record has journal format {found}, this host reads up to {FORMAT}: use the version of the host that wrote it, or a later one")]
+    #[error(
+        "the record has journal format {found}, this host reads up to {FORMAT}: use the version of the host that wrote it, or a later one"
+    )]
     Newer {
         /// The format found.
         found: u32,
@@ -264,8 +266,12 @@ impl Record {
     /// Writes the record as the journal keeps it.
     #[must_use]
     pub fn encode(&self) -> String {
-        serde_json::to_string(&Written { v: FORMAT, at: self.at, event: &self.event })
-            .expect("an event is made of strings, numbers and JSON, all of which can be written")
+        serde_json::to_string(&Written {
+            v: FORMAT,
+            at: self.at,
+            event: &self.event,
+        })
+        .expect("an event is made of strings, numbers and JSON, all of which can be written")
     }
 
     /// Reads a record back.
@@ -282,7 +288,9 @@ impl Record {
                     return Err(DecodeError::Newer { found: v });
                 }
                 if v == 0 {
-                    return Err(DecodeError::Damaged(serde::de::Error::custom("there never was a journal format 0")));
+                    return Err(DecodeError::Damaged(serde::de::Error::custom(
+                        "there never was a journal format 0",
+                    )));
                 }
                 let Read { at, event } = read.map_err(DecodeError::Damaged)?;
                 Ok(Self { at, event })
@@ -300,8 +308,12 @@ mod base64_bytes {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        STANDARD.decode(text.as_bytes()).map_err(serde::de::Error::custom)
+        STANDARD
+            .decode(text.as_bytes())
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -32,7 +32,8 @@ pub const LENGTH_MAX_BYTES: usize = 16 * 1024;
 const TOKENS_MAX: usize = 1_000;
 
 /// What is said where a key is missing.
-const MISSING: &str = "refers to something that is missing; write `| default(…)` where that is meant";
+const MISSING: &str =
+    "refers to something that is missing; write `| default(…)` where that is meant";
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -69,16 +70,24 @@ impl Expression {
     /// Where the text is no expression, or too long.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         let source = source.trim().to_owned();
-        let refuse = |problem: String| ExpressionError { expression: shorten(&source), problem };
+        let refuse = |problem: String| ExpressionError {
+            expression: shorten(&source),
+            problem,
+        };
         if source.is_empty() {
             return Err(refuse("is empty".to_owned()));
         }
         if source.len() > LENGTH_MAX_BYTES {
-            return Err(refuse(format!("is {} bytes long, the limit is {LENGTH_MAX_BYTES}", source.len())));
+            return Err(refuse(format!(
+                "is {} bytes long, the limit is {LENGTH_MAX_BYTES}",
+                source.len()
+            )));
         }
         let tokens = tokens::count(&source);
         if tokens > TOKENS_MAX {
-            return Err(refuse(format!("has {tokens} words and signs, the limit is {TOKENS_MAX}")));
+            return Err(refuse(format!(
+                "has {tokens} words and signs, the limit is {TOKENS_MAX}"
+            )));
         }
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.clone())
@@ -87,7 +96,11 @@ impl Expression {
             return Err(refuse(unknown));
         }
         let names = compiled.undeclared_variables(false).into_iter().collect();
-        Ok(Self { source, compiled, names })
+        Ok(Self {
+            source,
+            compiled,
+            names,
+        })
     }
 
     /// The names that the expression takes from its scope, or from the language where the scope has none
@@ -113,7 +126,9 @@ impl Expression {
         depth: usize,
     ) -> Result<Value, ExpressionError> {
         let item = self.item(evaluation)?;
-        budget.to_json(&item, depth).map_err(|problem| self.error(problem))
+        budget
+            .spend_on(&item, depth)
+            .map_err(|problem| self.error(problem))
     }
 
     /// Evaluates the expression as a condition, by the truth of Python and Jinja: null, zero, and what is empty or missing are false.
@@ -125,13 +140,21 @@ impl Expression {
     }
 
     fn item(&self, evaluation: &Evaluation<'_>) -> Result<Item, ExpressionError> {
-        let context: BTreeMap<&str, Item> =
-            self.names.iter().filter_map(|name| Some((name.as_str(), evaluation.find(name)?))).collect();
-        self.compiled.eval(Item::from(Serde(context))).map_err(|error| self.error(describe(&error)))
+        let context: BTreeMap<&str, Item> = self
+            .names
+            .iter()
+            .filter_map(|name| Some((name.as_str(), evaluation.find(name)?)))
+            .collect();
+        self.compiled
+            .eval(Item::from(Serde(context)))
+            .map_err(|error| self.error(describe(&error)))
     }
 
     fn error(&self, problem: String) -> ExpressionError {
-        ExpressionError { expression: shorten(&self.source), problem }
+        ExpressionError {
+            expression: shorten(&self.source),
+            problem,
+        }
     }
 }
 
@@ -162,7 +185,10 @@ pub(crate) struct Evaluation<'a> {
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn of(scope: &'a dyn Scope) -> Self {
-        Self { scope, ready: RefCell::default() }
+        Self {
+            scope,
+            ready: RefCell::default(),
+        }
     }
 
     /// The scope, for who needs no expression.
@@ -218,7 +244,9 @@ mod tests {
             "fetch": {"status_code": 200},
         }));
         let expression = Expression::compile(source).map_err(|error| error.to_string())?;
-        expression.evaluate(&scope).map_err(|error| error.to_string())
+        expression
+            .evaluate(&scope)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -226,11 +254,23 @@ mod tests {
         assert_eq!(evaluate("payload.total + 1"), Ok(json!(42)));
         assert_eq!(evaluate("payload.price * 2"), Ok(json!(19.0)));
         assert_eq!(evaluate("payload.big"), Ok(json!(u64::MAX)));
-        assert_eq!(evaluate("payload.items"), Ok(json!([{"sku": "a"}, {"sku": "b"}])));
-        assert_eq!(evaluate(r#"payload.items | map(attribute="sku") | join(",")"#), Ok(json!("a,b")));
-        assert_eq!(evaluate(r#"payload.name if payload.name else "nobody""#), Ok(json!("nobody")));
+        assert_eq!(
+            evaluate("payload.items"),
+            Ok(json!([{"sku": "a"}, {"sku": "b"}]))
+        );
+        assert_eq!(
+            evaluate(r#"payload.items | map(attribute="sku") | join(",")"#),
+            Ok(json!("a,b"))
+        );
+        assert_eq!(
+            evaluate(r#"payload.name if payload.name else "nobody""#),
+            Ok(json!("nobody"))
+        );
         assert_eq!(evaluate(r#"fetch.x | default("none")"#), Ok(json!("none")));
-        assert_eq!(evaluate("{'a': fetch.status_code == 200}"), Ok(json!({"a": true})));
+        assert_eq!(
+            evaluate("{'a': fetch.status_code == 200}"),
+            Ok(json!({"a": true}))
+        );
         assert_eq!(evaluate("'abc'.startswith('a')"), Ok(json!(true)));
         assert_eq!(evaluate("none"), Ok(json!(null)));
     }
@@ -239,7 +279,12 @@ mod tests {
     fn a_missing_key_is_an_error_that_names_the_expression() {
         for source in ["fetch.x", "fetch.x.y", "[fetch.x]", "unknown"] {
             let error = evaluate(source).expect_err("it is missing");
-            assert!(error.starts_with(&format!("expression ${{{source}}}: refers to something that is missing")), "{error}");
+            assert!(
+                error.starts_with(&format!(
+                    "expression ${{{source}}}: refers to something that is missing"
+                )),
+                "{error}"
+            );
         }
     }
 
@@ -264,10 +309,23 @@ mod tests {
 
     #[test]
     fn long_chains_of_operators_do_not_end_the_stack() {
-        for (start, link, end) in [("1", "+1", ""), ("", "not ", "true"), ("payload", ".a", ""), ("payload", "|abs", ""), ("", "-", "1")] {
+        for (start, link, end) in [
+            ("1", "+1", ""),
+            ("", "not ", "true"),
+            ("payload", ".a", ""),
+            ("payload", "|abs", ""),
+            ("", "-", "1"),
+        ] {
             let refused = format!("{start}{}{end}", link.repeat(4_000));
-            assert!(evaluate(&refused).expect_err("it is too long").contains("the limit is 1000"));
-            let largest = format!("{start}{}{end}", link.repeat(if link.len() == 2 { 499 } else { 480 }));
+            assert!(
+                evaluate(&refused)
+                    .expect_err("it is too long")
+                    .contains("the limit is 1000")
+            );
+            let largest = format!(
+                "{start}{}{end}",
+                link.repeat(if link.len() == 2 { 499 } else { 480 })
+            );
             // Whatever it says to this, it says it within the stack of a test thread.
             let _ = evaluate(&largest);
         }
@@ -275,8 +333,18 @@ mod tests {
 
     #[test]
     fn what_an_expression_names_is_known_before_it_runs() {
-        let names = |source| Expression::compile(source).expect("it compiles").names().iter().cloned().collect::<Vec<_>>();
-        assert_eq!(names("payload.a + fetch.b[index]"), ["fetch", "index", "payload"]);
+        let names = |source| {
+            Expression::compile(source)
+                .expect("it compiles")
+                .names()
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names("payload.a + fetch.b[index]"),
+            ["fetch", "index", "payload"]
+        );
         assert_eq!(names("range(3) | list"), ["range"]);
         assert_eq!(names("steps['my-step'].id"), ["steps"]);
     }
@@ -284,7 +352,11 @@ mod tests {
     #[test]
     fn conditions_follow_python() {
         let scope = Names(json!({"payload": {"zero": 0, "text": "x"}}));
-        let holds = |source: &str| Expression::compile(source).expect("it compiles").holds(&scope);
+        let holds = |source: &str| {
+            Expression::compile(source)
+                .expect("it compiles")
+                .holds(&scope)
+        };
         assert_eq!(holds("payload.text"), Ok(true));
         assert_eq!(holds("payload.zero"), Ok(false));
         assert_eq!(holds("payload.missing"), Ok(false));

@@ -101,7 +101,11 @@ pub fn check(document: &Value, catalog: &dyn Catalog, env: &Arc<Value>) -> Check
         }
     }
     let graph = Graph::build(definition, Arc::clone(env), &mut problems);
-    Checked { graph: graph.filter(|_| problems.is_empty()), problems: problems.in_order_of(document), connectors }
+    Checked {
+        graph: graph.filter(|_| problems.is_empty()),
+        problems: problems.in_order_of(document),
+        connectors,
+    }
 }
 
 impl Graph {
@@ -123,20 +127,40 @@ impl Graph {
         let needs = resolve_needs(&definition.steps, &by_name, problems);
         let ancestors = order::find_ancestors(&needs).unwrap_or_else(|| {
             for circle in order::find_circles(&needs) {
-                problems.add(|| Problem::new("/steps", describe_circle(&definition.steps, &circle)));
+                problems
+                    .add(|| Problem::new("/steps", describe_circle(&definition.steps, &circle)));
             }
             // What comes before what is open until the circle is. The rest of the problems is not.
             vec![vec![u64::MAX; needs.len().div_ceil(64)]; needs.len()]
         });
-        let names: Vec<String> = definition.steps.iter().map(|step| step.name.clone()).collect();
-        let by_name = names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+        let names: Vec<String> = definition
+            .steps
+            .iter()
+            .map(|step| step.name.clone())
+            .collect();
+        let by_name = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), index))
+            .collect();
         let mut nodes = Vec::with_capacity(definition.steps.len());
         for (index, step) in definition.steps.into_iter().enumerate() {
-            let in_scope = Names { steps: &names, by_name: &by_name, ancestors: &ancestors[index], step: &step.name };
+            let in_scope = Names {
+                steps: &names,
+                by_name: &by_name,
+                ancestors: &ancestors[index],
+                step: &step.name,
+            };
             let path = format!("/steps/{index}");
             let place = format!("{path}/config");
-            let config = Template::compile(&step.config, &Pointer::Root(&place), &in_scope, problems);
-            let condition = compile_condition(step.condition.as_deref(), &in_scope, &format!("{path}/if"), problems);
+            let config =
+                Template::compile(&step.config, &Pointer::Root(&place), &in_scope, problems);
+            let condition = compile_condition(
+                step.condition.as_deref(),
+                &in_scope,
+                &format!("{path}/if"),
+                problems,
+            );
             let Some(config) = config else { continue };
             nodes.push(Node {
                 name: step.name.into(),
@@ -159,8 +183,17 @@ impl Graph {
                 nodes[before].dependents.push(index);
             }
         }
-        let by_name = nodes.iter().enumerate().map(|(index, node)| (Arc::clone(&node.name), index)).collect();
-        Some(Self { name: definition.name, env, nodes, by_name })
+        let by_name = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (Arc::clone(&node.name), index))
+            .collect();
+        Some(Self {
+            name: definition.name,
+            env,
+            nodes,
+            by_name,
+        })
     }
 
     /// Every step, in the order of the definition.
@@ -182,7 +215,10 @@ impl Graph {
     }
 }
 
-fn index_names<'a>(steps: &'a [StepDefinition], problems: &mut Problems) -> HashMap<&'a str, NodeIndex> {
+fn index_names<'a>(
+    steps: &'a [StepDefinition],
+    problems: &mut Problems,
+) -> HashMap<&'a str, NodeIndex> {
     let mut by_name = HashMap::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         if step.name.is_empty() {
@@ -221,7 +257,8 @@ fn resolve_needs(
                     problems.add(|| Problem::new(path, format!("\"{name}\" is named twice")));
                 }
                 Some(&before) => needs.push(before),
-                None => problems.add(|| Problem::new(path, unknown("step", name, by_name_sorted(by_name)))),
+                None => problems
+                    .add(|| Problem::new(path, unknown("step", name, by_name_sorted(by_name)))),
             }
         }
         resolved.push(needs);
@@ -230,7 +267,10 @@ fn resolve_needs(
 }
 
 fn by_name_sorted<'a>(by_name: &HashMap<&'a str, NodeIndex>) -> Vec<&'a str> {
-    let mut names: Vec<_> = by_name.iter().map(|(name, index)| (*index, *name)).collect();
+    let mut names: Vec<_> = by_name
+        .iter()
+        .map(|(name, index)| (*index, *name))
+        .collect();
     names.sort_unstable();
     names.into_iter().map(|(_, name)| name).collect()
 }
@@ -250,7 +290,12 @@ fn compile_condition(
             Some(expression)
         }
         Err(_) if source.contains("${") => {
-            problems.add(|| Problem::new(path, "is one expression: put all of it between one ${ and its }"));
+            problems.add(|| {
+                Problem::new(
+                    path,
+                    "is one expression: put all of it between one ${ and its }",
+                )
+            });
             None
         }
         Err(error) => {
@@ -262,11 +307,17 @@ fn compile_condition(
 
 fn describe_circle(steps: &[StepDefinition], circle: &[NodeIndex]) -> String {
     const SHOWN: usize = 12;
-    let shown = circle.iter().take(SHOWN).map(|&index| format!("\"{}\"", cut(steps[index].name.clone(), 40)));
+    let shown = circle
+        .iter()
+        .take(SHOWN)
+        .map(|&index| format!("\"{}\"", cut(steps[index].name.clone(), 40)));
     let more = (circle.len() > SHOWN).then(|| "…".to_owned());
     let names: Vec<_> = shown.chain(more).collect();
     match circle.len() {
-        1 => format!("the step {} waits for itself; take it out of its `needs`", names.join(", ")),
+        1 => format!(
+            "the step {} waits for itself; take it out of its `needs`",
+            names.join(", ")
+        ),
         _ => format!(
             "the steps {} wait for each other in a circle; take one of them out of a `needs`",
             names.join(", ")

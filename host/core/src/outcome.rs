@@ -90,7 +90,11 @@ pub struct Failure {
     /// A sentence for people.
     pub message: String,
     /// What else there is to say.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub details: Option<Json>,
 }
 
@@ -148,6 +152,11 @@ impl Failure {
     /// A failure of any kind.
     #[must_use]
     pub fn new(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), message: message.into(), details: None }
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+        }
     }
 }

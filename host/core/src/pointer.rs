@@ -33,7 +33,9 @@ impl fmt::Display for Pointer<'_> {
         match self {
             Self::Root(path) => f.write_str(path),
             Self::Item(parent, index) => write!(f, "{parent}/{index}"),
-            Self::Member(parent, name) => write!(f, "{parent}/{}", name.replace('~', "~0").replace('/', "~1")),
+            Self::Member(parent, name) => {
+                write!(f, "{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
         }
     }
 }
@@ -46,6 +48,9 @@ mod tests {
     fn a_place_is_written_as_the_way_to_it() {
         let root = Pointer::Root("/steps/0");
         let (config, odd) = (root.member("config"), "a/b~c");
-        assert_eq!(config.member(odd).item(3).to_string(), "/steps/0/config/a~1b~0c/3");
+        assert_eq!(
+            config.member(odd).item(3).to_string(),
+            "/steps/0/config/a~1b~0c/3"
+        );
     }
 }

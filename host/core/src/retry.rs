@@ -64,13 +64,20 @@ impl RetryPolicy {
             return None;
         }
         // The other side knows best how long it is busy.
-        if let FailureKind::RateLimited { after_ms: Some(after_ms) } = kind {
+        if let FailureKind::RateLimited {
+            after_ms: Some(after_ms),
+        } = kind
+        {
             return Some(Duration::from_millis(after_ms));
         }
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = self.initial.as_secs_f64() * self.factor.powi(exponent);
         // A power may be infinite, and a duration may not. Nothing times infinity is not a number: it stays nothing.
-        let wait = if self.initial.is_zero() { 0.0 } else { grown.min(self.longest.as_secs_f64()) };
+        let wait = if self.initial.is_zero() {
+            0.0
+        } else {
+            grown.min(self.longest.as_secs_f64())
+        };
         let share = match self.jitter {
             Jitter::Full => chance.0,
             Jitter::None => 1.0,
@@ -94,31 +101,67 @@ mod tests {
 
     #[test]
     fn waits_grow_up_to_the_longest_and_end_with_the_attempts() {
-        let waits: Vec<_> = (1..=6).map(|attempt| EVEN.wait_after(attempt, FailureKind::Retryable, HALF)).collect();
+        let waits: Vec<_> = (1..=6)
+            .map(|attempt| EVEN.wait_after(attempt, FailureKind::Retryable, HALF))
+            .collect();
         let seconds = |n| Some(Duration::from_secs(n));
-        assert_eq!(waits, [seconds(1), seconds(2), seconds(4), seconds(5), seconds(5), None]);
+        assert_eq!(
+            waits,
+            [
+                seconds(1),
+                seconds(2),
+                seconds(4),
+                seconds(5),
+                seconds(5),
+                None
+            ]
+        );
     }
 
     #[test]
     fn full_jitter_takes_a_share() {
-        let policy = RetryPolicy { jitter: Jitter::Full, ..EVEN };
-        assert_eq!(policy.wait_after(2, FailureKind::Timeout, HALF), Some(Duration::from_secs(1)));
+        let policy = RetryPolicy {
+            jitter: Jitter::Full,
+            ..EVEN
+        };
+        assert_eq!(
+            policy.wait_after(2, FailureKind::Timeout, HALF),
+            Some(Duration::from_secs(1))
+        );
         assert!(Chance::from_random([255; 4]).0 < 1.0);
     }
 
     #[test]
     fn the_other_sides_wait_is_honoured_and_a_permanent_failure_is_final() {
-        let limited = FailureKind::RateLimited { after_ms: Some(90_000) };
-        assert_eq!(EVEN.wait_after(1, limited, HALF), Some(Duration::from_secs(90)));
+        let limited = FailureKind::RateLimited {
+            after_ms: Some(90_000),
+        };
+        assert_eq!(
+            EVEN.wait_after(1, limited, HALF),
+            Some(Duration::from_secs(90))
+        );
         assert_eq!(EVEN.wait_after(1, FailureKind::Permanent, HALF), None);
         assert_eq!(EVEN.wait_after(1, FailureKind::OutcomeUnknown, HALF), None);
     }
 
     #[test]
     fn a_thousandth_attempt_does_not_overflow() {
-        let policy = RetryPolicy { attempts_max: Some(u32::MAX), factor: 1e9, ..EVEN };
-        assert_eq!(policy.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF), Some(Duration::from_secs(5)));
-        let at_once = RetryPolicy { initial: Duration::ZERO, ..policy };
-        assert_eq!(at_once.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF), Some(Duration::ZERO));
+        let policy = RetryPolicy {
+            attempts_max: Some(u32::MAX),
+            factor: 1e9,
+            ..EVEN
+        };
+        assert_eq!(
+            policy.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF),
+            Some(Duration::from_secs(5))
+        );
+        let at_once = RetryPolicy {
+            initial: Duration::ZERO,
+            ..policy
+        };
+        assert_eq!(
+            at_once.wait_after(u32::MAX - 1, FailureKind::Retryable, HALF),
+            Some(Duration::ZERO)
+        );
     }
 }

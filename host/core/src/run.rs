@@ -3,84 +3,21 @@
 //! [`Run::apply`] is the only thing that changes a run. The machine uses it on what it has just decided, and recovery
 //! uses it on what the store has kept, so a run that was interrupted cannot differ from one that was not.
 
+mod phase;
+mod status;
+
+pub use phase::{Phase, Step};
+pub use status::{ParseStatusError, RunStatus};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::event::{Event, LogLine, Record, RunCreated, Seq, Wait};
+use crate::event::{Event, LogLine, Record, RunCreated, Seq};
 use crate::id::RunId;
-use crate::json::Json;
-use crate::outcome::{Failure, Resume, Then, Wake};
+use crate::outcome::{Resume, Wake};
 use crate::step::StepKey;
 use crate::time::Timestamp;
-
-/// Where a run stands, in the words of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunStatus {
-    /// Created, and nothing of it has been recorded since.
-    Pending,
-    /// Under way; a run that sleeps or waits is under way too.
-    Running,
-    /// Every step is done.
-    Success,
-    /// A step failed for good.
-    Failed,
-    /// Held until somebody resumes it.
-    Paused,
-    /// Ended because somebody asked.
-    Cancelled,
-}
-
-impl RunStatus {
-    /// All of them, in the order of a run's life.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Running, Self::Success, Self::Failed, Self::Paused, Self::Cancelled];
-
-    /// The word that the API uses.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Paused => "paused",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether nothing more can happen to the run.
-    #[must_use]
-    pub const fn is_finished(self) -> bool {
-        match self {
-            Self::Pending | Self::Running | Self::Paused => false,
-            Self::Success | Self::Failed | Self::Cancelled => true,
-        }
-    }
-}
-
-impl fmt::Display for RunStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text is no status of a run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a status: use pending, running, success, failed, paused or cancelled")]
-pub struct ParseStatusError(String);
-
-impl FromStr for RunStatus {
-    type Err = ParseStatusError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| ParseStatusError(text.to_owned()))
-    }
-}
 
 /// A run: what its events say.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,99 +49,6 @@ pub struct RunError {
     pub message: String,
 }
 
-/// A step of a run of which something has been recorded. A step that is not here has not begun, or is in its first
-/// attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// Where it stands.
-    pub phase: Phase,
-    /// Which attempt the phase belongs to, from one.
-    pub attempt: u32,
-    /// When its first attempt began.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub completed_at: Option<Timestamp>,
-    /// What its connector said, over all attempts.
-    pub log: Vec<LogLine>,
-}
-
-/// Where a step stands.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// An attempt is being made.
-    Running {
-        /// What woke it, where the attempt had been suspended.
-        resume: Option<Resume>,
-    },
-    /// An attempt asked to be woken later.
-    Suspended {
-        /// What it waits for.
-        wait: Wait,
-        /// What the connector left for itself.
-        state: Vec<u8>,
-        /// What happens on waking.
-        then: Then,
-    },
-    /// An attempt failed, the next one is due at a time.
-    Retrying {
-        /// When.
-        due: Timestamp,
-        /// Why the last one failed.
-        failure: Failure,
-    },
-    /// Done.
-    Succeeded {
-        /// Its result.
-        output: Json,
-    },
-    /// Failed for good.
-    Failed {
-        /// Why.
-        failure: Failure,
-    },
-    /// Its condition did not hold.
-    Skipped,
-    /// It was under way when the run ended.
-    Cancelled,
-}
-
-impl Phase {
-    /// Whether what follows the step may begin.
-    #[must_use]
-    pub const fn is_done(&self) -> bool {
-        match self {
-            Self::Succeeded { .. } | Self::Skipped => true,
-            Self::Running { .. }
-            | Self::Suspended { .. }
-            | Self::Retrying { .. }
-            | Self::Failed { .. }
-            | Self::Cancelled => false,
-        }
-    }
-
-    /// Whether the step has come to an end, good or bad.
-    #[must_use]
-    pub const fn is_finished(&self) -> bool {
-        match self {
-            Self::Succeeded { .. } | Self::Skipped | Self::Failed { .. } | Self::Cancelled => true,
-            Self::Running { .. } | Self::Suspended { .. } | Self::Retrying { .. } => false,
-        }
-    }
-
-    /// When the clock has something to do here, if ever.
-    const fn due(&self) -> Option<Timestamp> {
-        match self {
-            Self::Suspended { wait, .. } => wait.due(),
-            Self::Retrying { due, .. } => Some(*due),
-            Self::Running { .. }
-            | Self::Succeeded { .. }
-            | Self::Failed { .. }
-            | Self::Skipped
-            | Self::Cancelled => None,
-        }
-    }
-}
-
 /// The journal cannot be what this machine wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
@@ -221,7 +65,10 @@ impl Run {
     ///
     /// # Errors
     /// Where the journal is empty or does not begin with the creation of the run.
-    pub fn fold<'a>(id: RunId, records: impl IntoIterator<Item = &'a Record>) -> Result<Self, FoldError> {
+    pub fn fold<'a>(
+        id: RunId,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<Self, FoldError> {
         let mut records = records.into_iter();
         let first = records.next().ok_or(FoldError::Empty(id))?;
         let Event::RunCreated(created) = &first.event else {
@@ -261,26 +108,84 @@ impl Run {
             Event::RunCreated(_) => {}
             Event::StepStarted { step, attempt } => {
                 self.begin(at);
-                self.change(step, *attempt, Some(at), Phase::Running { resume: None }, &[]);
+                self.change(
+                    step,
+                    *attempt,
+                    Some(at),
+                    Phase::Running { resume: None },
+                    &[],
+                );
             }
-            Event::StepSuspended { step, attempt, started_at, wait, state, then, log } => {
+            Event::StepSuspended {
+                step,
+                attempt,
+                started_at,
+                wait,
+                state,
+                then,
+                log,
+            } => {
                 self.begin(*started_at);
-                let phase = Phase::Suspended { wait: wait.clone(), state: state.clone(), then: then.clone() };
+                let phase = Phase::Suspended {
+                    wait: wait.clone(),
+                    state: state.clone(),
+                    then: then.clone(),
+                };
                 self.change(step, *attempt, Some(*started_at), phase, log);
             }
             Event::StepResumed { step, wake } => self.resume(step, wake),
-            Event::StepSucceeded { step, attempt, started_at, output, log } => {
+            Event::StepSucceeded {
+                step,
+                attempt,
+                started_at,
+                output,
+                log,
+            } => {
                 self.begin(*started_at);
-                self.finish(step, *attempt, Some(*started_at), at, Phase::Succeeded { output: output.clone() }, log);
+                self.finish(
+                    step,
+                    *attempt,
+                    Some(*started_at),
+                    at,
+                    Phase::Succeeded {
+                        output: output.clone(),
+                    },
+                    log,
+                );
             }
-            Event::StepRetryScheduled { step, attempt, started_at, failure, due, log } => {
+            Event::StepRetryScheduled {
+                step,
+                attempt,
+                started_at,
+                failure,
+                due,
+                log,
+            } => {
                 self.begin(*started_at);
-                let phase = Phase::Retrying { due: *due, failure: failure.clone() };
+                let phase = Phase::Retrying {
+                    due: *due,
+                    failure: failure.clone(),
+                };
                 self.change(step, *attempt, Some(*started_at), phase, log);
             }
-            Event::StepFailed { step, attempt, started_at, failure, log } => {
+            Event::StepFailed {
+                step,
+                attempt,
+                started_at,
+                failure,
+                log,
+            } => {
                 self.begin(*started_at);
-                self.finish(step, *attempt, Some(*started_at), at, Phase::Failed { failure: failure.clone() }, log);
+                self.finish(
+                    step,
+                    *attempt,
+                    Some(*started_at),
+                    at,
+                    Phase::Failed {
+                        failure: failure.clone(),
+                    },
+                    log,
+                );
             }
             Event::StepSkipped { step } => {
                 self.begin(at);
@@ -294,8 +199,16 @@ impl Run {
                 self.begin(at);
                 self.end(RunStatus::Success, at);
             }
-            Event::RunFailed { step, code, message } => {
-                self.error = Some(RunError { step: step.clone(), code: code.clone(), message: message.clone() });
+            Event::RunFailed {
+                step,
+                code,
+                message,
+            } => {
+                self.error = Some(RunError {
+                    step: step.clone(),
+                    code: code.clone(),
+                    message: message.clone(),
+                });
                 self.end(RunStatus::Failed, at);
             }
             Event::RunCancelled { .. } => self.end(RunStatus::Cancelled, at),
@@ -355,16 +268,24 @@ impl Run {
         phase: Phase,
         log: &[LogLine],
     ) {
-        self.change(key, attempt, started_at, phase, log).completed_at = Some(at);
+        self.change(key, attempt, started_at, phase, log)
+            .completed_at = Some(at);
     }
 
     fn resume(&mut self, key: &StepKey, wake: &Wake) {
         let (attempt, state) = match self.steps.get(key) {
-            Some(Step { phase: Phase::Suspended { state, .. }, attempt, .. }) => (*attempt, state.clone()),
+            Some(Step {
+                phase: Phase::Suspended { state, .. },
+                attempt,
+                ..
+            }) => (*attempt, state.clone()),
             Some(step) => (step.attempt, Vec::new()),
             None => (1, Vec::new()),
         };
-        let resume = Some(Resume { wake: wake.clone(), state });
+        let resume = Some(Resume {
+            wake: wake.clone(),
+            state,
+        });
         self.change(key, attempt, None, Phase::Running { resume }, &[]);
     }
 
@@ -441,7 +362,10 @@ impl Run {
 
     /// The steps for which the clock has something to do by `now`, soonest first.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &StepKey> {
-        self.wakes.iter().take_while(move |(due, _)| *due <= now).map(|(_, key)| key)
+        self.wakes
+            .iter()
+            .take_while(move |(due, _)| *due <= now)
+            .map(|(_, key)| key)
     }
 
     /// What the lists and filters of the store keep of the run.

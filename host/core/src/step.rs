@@ -21,7 +21,10 @@ impl StepKey {
     /// The key of a step that is no loop.
     #[must_use]
     pub fn of(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), iteration: None }
+        Self {
+            name: name.into(),
+            iteration: None,
+        }
     }
 }
 
@@ -52,8 +55,14 @@ impl<'de> Deserialize<'de> for StepKey {
             Iteration(Arc<str>, u32),
         }
         Ok(match Written::deserialize(deserializer)? {
-            Written::Plain(name) => Self { name, iteration: None },
-            Written::Iteration(name, iteration) => Self { name, iteration: Some(iteration) },
+            Written::Plain(name) => Self {
+                name,
+                iteration: None,
+            },
+            Written::Iteration(name, iteration) => Self {
+                name,
+                iteration: Some(iteration),
+            },
         })
     }
 }

@@ -3,12 +3,17 @@
 //! A string that is one `${…}` and nothing more becomes the value itself, with its JSON type. Inside a longer string the
 //! value is written as text, lists and objects as JSON. `$${` is a literal `${`.
 
+mod pieces;
+
+pub use pieces::has_expression;
+
 use serde_json::Value;
 
 use crate::definition::{Problem, Problems, cut};
 use crate::expression::{Budget, Evaluation, Expression, ExpressionError, Scope};
 use crate::json::{DEPTH_MAX, Json};
 use crate::pointer::Pointer;
+use pieces::{Piece, split};
 
 /// Expressions in one document. Each may take a while, and somebody waits for them all.
 pub const EXPRESSIONS_MAX: usize = 1_000;
@@ -55,11 +60,18 @@ impl Template {
         vocabulary: &dyn Vocabulary,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let mut compiling = Compiling { vocabulary, problems, expressions: 0, failed: false };
+        let mut compiling = Compiling {
+            vocabulary,
+            problems,
+            expressions: 0,
+            failed: false,
+        };
         let node = compiling.node(document, place, 0);
         if compiling.expressions > EXPRESSIONS_MAX {
             let found = compiling.expressions;
-            compiling.problem(place, || format!("has {found} expressions, the limit is {EXPRESSIONS_MAX}"));
+            compiling.problem(place, || {
+                format!("has {found} expressions, the limit is {EXPRESSIONS_MAX}")
+            });
         }
         if compiling.failed {
             return None;
@@ -79,7 +91,10 @@ impl Template {
         match &self.fixed {
             Some(json) => Ok(json.clone()),
             None => {
-                let mut rendering = Rendering { evaluation: Evaluation::of(scope), budget: Budget::new() };
+                let mut rendering = Rendering {
+                    evaluation: Evaluation::of(scope),
+                    budget: Budget::new(),
+                };
                 rendering.node(&self.node, 0).map(Json::from)
             }
         }
@@ -108,7 +123,8 @@ struct Compiling<'a> {
 impl Compiling<'_> {
     fn problem(&mut self, place: &Pointer<'_>, message: impl FnOnce() -> String) {
         self.failed = true;
-        self.problems.add(|| Problem::new(place.to_string(), message()));
+        self.problems
+            .add(|| Problem::new(place.to_string(), message()));
     }
 
     fn node(&mut self, document: &Value, place: &Pointer<'_>, depth: usize) -> Node {
@@ -124,8 +140,9 @@ impl Compiling<'_> {
             }
             Value::Array(items) => {
                 let items = items.iter().enumerate();
-                let nodes: Vec<Node> =
-                    items.map(|(index, item)| self.node(item, &place.item(index), depth + 1)).collect();
+                let nodes: Vec<Node> = items
+                    .map(|(index, item)| self.node(item, &place.item(index), depth + 1))
+                    .collect();
                 match nodes.iter().map(fixed).collect::<Option<Vec<_>>>() {
                     Some(values) => Node::Fixed(Value::Array(values)),
                     None => Node::List(nodes),
@@ -134,9 +151,18 @@ impl Compiling<'_> {
             Value::Object(members) => {
                 let members = members.iter();
                 let nodes: Vec<(String, Node)> = members
-                    .map(|(name, member)| (name.clone(), self.node(member, &place.member(name), depth + 1)))
+                    .map(|(name, member)| {
+                        (
+                            name.clone(),
+                            self.node(member, &place.member(name), depth + 1),
+                        )
+                    })
                     .collect();
-                match nodes.iter().map(|(name, node)| Some((name.clone(), fixed(node)?))).collect::<Option<_>>() {
+                match nodes
+                    .iter()
+                    .map(|(name, node)| Some((name.clone(), fixed(node)?)))
+                    .collect::<Option<_>>()
+                {
                     Some(members) => Node::Fixed(Value::Object(members)),
                     None => Node::Object(nodes),
                 }
@@ -167,9 +193,14 @@ impl Compiling<'_> {
         let reference = if vocabulary.is_step(source.trim()) {
             Reference::Step(source.trim().to_owned())
         } else {
-            Reference::Expression(Box::new(Expression::compile(source).map_err(|error| error.to_string())?))
+            Reference::Expression(Box::new(
+                Expression::compile(source).map_err(|error| error.to_string())?,
+            ))
         };
-        let refused: Vec<&str> = reference.names().filter(|name| !vocabulary.allows(name)).collect();
+        let refused: Vec<&str> = reference
+            .names()
+            .filter(|name| !vocabulary.allows(name))
+            .collect();
         for name in refused {
             self.problem(place, || vocabulary.explain(name));
         }
@@ -181,7 +212,9 @@ impl Reference {
     fn names(&self) -> impl Iterator<Item = &str> {
         let (step, expression) = match self {
             Self::Step(name) => (Some(name.as_str()), None),
-            Self::Expression(expression) => (None, Some(expression.names().iter().map(String::as_str))),
+            Self::Expression(expression) => {
+                (None, Some(expression.names().iter().map(String::as_str)))
+            }
         };
         step.into_iter().chain(expression.into_iter().flatten())
     }
@@ -192,65 +225,6 @@ fn fixed(node: &Node) -> Option<Value> {
         Node::Fixed(value) => Some(value.clone()),
         Node::Whole(_) | Node::Text(_) | Node::List(_) | Node::Object(_) => None,
     }
-}
-
-enum Piece {
-    Text(String),
-    Expression(String),
-}
-
-/// Cuts a string into text and expressions. Braces and quotes inside an expression are followed, so that
-/// `${ {"a": "}"} }` is one expression.
-fn split(text: &str) -> Result<Vec<Piece>, String> {
-    let mut pieces = Vec::new();
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        if rest[..at].ends_with('$') {
-            plain.push_str(&rest[..at - 1]);
-            plain.push_str("${");
-            rest = &rest[at + 2..];
-            continue;
-        }
-        plain.push_str(&rest[..at]);
-        let body = &rest[at + 2..];
-        let end = end_of_expression(body)
-            .ok_or_else(|| "has a ${ without its }; write $${ for a literal ${".to_owned())?;
-        if !plain.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut plain)));
-        }
-        pieces.push(Piece::Expression(body[..end].to_owned()));
-        rest = &body[end + 1..];
-    }
-    plain.push_str(rest);
-    if !plain.is_empty() {
-        pieces.push(Piece::Text(plain));
-    }
-    Ok(pieces)
-}
-
-fn end_of_expression(body: &str) -> Option<usize> {
-    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
-    for (at, character) in body.char_indices() {
-        match (quote, character) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(end), _) if character == end => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '{') => depth += 1,
-            (None, '}') if depth == 0 => return Some(at),
-            (None, '}') => depth -= 1,
-            (None, _) => {}
-        }
-    }
-    None
-}
-
-/// Whether a string holds an expression, so that its value is not known before a run.
-#[must_use]
-pub fn has_expression(text: &str) -> bool {
-    split(text).map_or(true, |pieces| pieces.iter().any(|piece| matches!(piece, Piece::Expression(_))))
 }
 
 struct Rendering<'a> {
@@ -276,9 +250,11 @@ impl Rendering<'_> {
                 }
                 Ok(Value::String(text))
             }
-            Node::List(nodes) => {
-                nodes.iter().map(|node| self.node(node, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
-            }
+            Node::List(nodes) => nodes
+                .iter()
+                .map(|node| self.node(node, depth + 1))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             Node::Object(members) => members
                 .iter()
                 .map(|(name, node)| Ok((name.clone(), self.node(node, depth + 1)?)))
@@ -293,9 +269,13 @@ impl Rendering<'_> {
                 expression.evaluate_within(&self.evaluation, &mut self.budget, depth)
             }
             Reference::Step(name) => {
-                let refuse = |problem: String| ExpressionError { expression: cut(name.clone(), 120), problem };
+                let refuse = |problem: String| ExpressionError {
+                    expression: cut(name.clone(), 120),
+                    problem,
+                };
                 let value = self.evaluation.scope().find(name);
-                let value = value.ok_or_else(|| refuse("names a step that has no output".to_owned()))?;
+                let value =
+                    value.ok_or_else(|| refuse("names a step that has no output".to_owned()))?;
                 self.budget.spend_value(&value, depth).map_err(refuse)?;
                 Ok(value.into_owned())
             }
@@ -337,11 +317,16 @@ mod tests {
     }
 
     fn render(document: &Value) -> Result<Value, String> {
-        let scope = Names(json!({"payload": {"n": 3, "who": "Ada", "list": [1, 2]}, "initial-delay": {"d": 1}}));
+        let scope = Names(
+            json!({"payload": {"n": 3, "who": "Ada", "list": [1, 2]}, "initial-delay": {"d": 1}}),
+        );
         let mut problems = Problems::default();
         let template = Template::compile(document, &Pointer::Root(""), &Anything, &mut problems);
         let template = template.ok_or_else(|| format!("{problems:?}"))?;
-        template.render(&scope).map(|json| json.value().clone()).map_err(|error| error.to_string())
+        template
+            .render(&scope)
+            .map(|json| json.value().clone())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -349,20 +334,32 @@ mod tests {
         assert_eq!(render(&json!("${payload.n}")), Ok(json!(3)));
         assert_eq!(render(&json!(" ${payload.n}")), Ok(json!(" 3")));
         assert_eq!(render(&json!("${payload.list}")), Ok(json!([1, 2])));
-        assert_eq!(render(&json!("list: ${payload.list}, ${payload.who}")), Ok(json!("list: [1,2], Ada")));
-        assert_eq!(render(&json!({"a": ["x", "${payload.n}"], "b": true})), Ok(json!({"a": ["x", 3], "b": true})));
+        assert_eq!(
+            render(&json!("list: ${payload.list}, ${payload.who}")),
+            Ok(json!("list: [1,2], Ada"))
+        );
+        assert_eq!(
+            render(&json!({"a": ["x", "${payload.n}"], "b": true})),
+            Ok(json!({"a": ["x", 3], "b": true}))
+        );
     }
 
     #[test]
     fn a_step_name_that_is_no_identifier_means_its_output() {
         assert_eq!(render(&json!("${initial-delay}")), Ok(json!({"d": 1})));
-        assert_eq!(render(&json!("got ${ initial-delay }")), Ok(json!("got {\"d\":1}")));
+        assert_eq!(
+            render(&json!("got ${ initial-delay }")),
+            Ok(json!("got {\"d\":1}"))
+        );
     }
 
     #[test]
     fn two_dollars_are_a_literal() {
         assert_eq!(render(&json!("$${payload.n}")), Ok(json!("${payload.n}")));
-        assert_eq!(render(&json!("costs $5 and $${x} and ${payload.n}")), Ok(json!("costs $5 and ${x} and 3")));
+        assert_eq!(
+            render(&json!("costs $5 and $${x} and ${payload.n}")),
+            Ok(json!("costs $5 and ${x} and 3"))
+        );
         assert!(!has_expression("$${x}"));
         assert!(has_expression("a ${x}"));
     }
@@ -377,15 +374,32 @@ mod tests {
     fn every_problem_is_found_with_its_place() {
         let document = json!({"a": "${", "b/c": ["${1 +}", "fine"], "d": "${}", "e": ["${payload} ${nobody.x}"]});
         let mut problems = Problems::default();
-        assert!(Template::compile(&document, &Pointer::Root("/config"), &Anything, &mut problems).is_none());
-        let paths: Vec<_> = problems.in_order_of(&json!({"config": document})).into_iter().map(|problem| problem.path).collect();
-        assert_eq!(paths, ["/config/a", "/config/b~1c/0", "/config/d", "/config/e/0"]);
+        assert!(
+            Template::compile(
+                &document,
+                &Pointer::Root("/config"),
+                &Anything,
+                &mut problems
+            )
+            .is_none()
+        );
+        let paths: Vec<_> = problems
+            .in_order_of(&json!({"config": document}))
+            .into_iter()
+            .map(|problem| problem.path)
+            .collect();
+        assert_eq!(
+            paths,
+            ["/config/a", "/config/b~1c/0", "/config/d", "/config/e/0"]
+        );
     }
 
     #[test]
     fn a_document_is_bounded_in_depth_and_size_with_all_that_it_takes_in() {
         let nested = |depth: usize, inner: Value| (0..depth).fold(inner, |inner, _| json!([inner]));
-        let scope = Names(json!({"deep": nested(DEPTH_MAX - 10, json!(1)), "large": "x".repeat(1_000_000)}));
+        let scope = Names(
+            json!({"deep": nested(DEPTH_MAX - 10, json!(1)), "large": "x".repeat(1_000_000)}),
+        );
         struct Steps(bool);
         impl Vocabulary for Steps {
             fn is_step(&self, _: &str) -> bool {
@@ -402,21 +416,36 @@ mod tests {
         }
         let rendered = |document: &Value, is_step: bool| {
             let mut problems = Problems::default();
-            let template = Template::compile(document, &Pointer::Root(""), &Steps(is_step), &mut problems);
+            let template =
+                Template::compile(document, &Pointer::Root(""), &Steps(is_step), &mut problems);
             let template = template.ok_or_else(|| format!("{problems:?}"))?;
             template.render(&scope).map_err(|error| error.to_string())
         };
         for is_step in [true, false] {
-            let json = rendered(&nested(10, json!("${deep}")), is_step).expect("it is just not too deep");
+            let json =
+                rendered(&nested(10, json!("${deep}")), is_step).expect("it is just not too deep");
             assert_eq!(Json::from_text(json.text()), Ok(json));
-            let error = rendered(&nested(11, json!("${deep}")), is_step).expect_err("it is too deep");
+            let error =
+                rendered(&nested(11, json!("${deep}")), is_step).expect_err("it is too deep");
             assert!(error.contains("nested deeper than 96 levels"), "{error}");
-            let error = rendered(&json!(vec!["${large}"; 9]), is_step).expect_err("it is too large");
-            assert!(error.contains("gives more than 8388608 bytes of text"), "{error}");
+            let error =
+                rendered(&json!(vec!["${large}"; 9]), is_step).expect_err("it is too large");
+            assert!(
+                error.contains("gives more than 8388608 bytes of text"),
+                "{error}"
+            );
         }
         assert!(rendered(&nested(DEPTH_MAX, json!(1)), false).is_ok());
-        assert!(rendered(&nested(DEPTH_MAX + 1, json!(1)), false).expect_err("it is too deep").contains("96 levels"));
-        let error = rendered(&json!(vec!["${1}"; EXPRESSIONS_MAX + 1]), false).expect_err("they are too many");
-        assert!(error.contains("has 1001 expressions, the limit is 1000"), "{error}");
+        assert!(
+            rendered(&nested(DEPTH_MAX + 1, json!(1)), false)
+                .expect_err("it is too deep")
+                .contains("96 levels")
+        );
+        let error = rendered(&json!(vec!["${1}"; EXPRESSIONS_MAX + 1]), false)
+            .expect_err("they are too many");
+        assert!(
+            error.contains("has 1001 expressions, the limit is 1000"),
+            "{error}"
+        );
     }
 }

@@ -25,7 +25,9 @@ struct Judged(Value);
 
 impl book::Stage for Judged {
     fn set(head: &str) -> Result<Self, String> {
-        serde_json::from_str(head).map(Self).map_err(|error| format!("the definition is no JSON: {error}"))
+        serde_json::from_str(head)
+            .map(Self)
+            .map_err(|error| format!("the definition is no JSON: {error}"))
     }
 
     fn act(&mut self, line: &str) -> Result<Vec<String>, String> {
@@ -34,7 +36,11 @@ impl book::Stage for Judged {
         }
         let problems = problems_of(&self.0);
         let holds = || vec!["it holds".to_owned()];
-        Ok(if problems.is_empty() { holds() } else { problems })
+        Ok(if problems.is_empty() {
+            holds()
+        } else {
+            problems
+        })
     }
 }
 
@@ -44,11 +50,28 @@ fn problems_of(document: &Value) -> Vec<String> {
     let mut plugins = Plugins::new();
     plugins.insert("slack", None, None);
     let checked = check(document, &plugins, &env);
-    assert_eq!(checked.graph.is_some(), checked.problems.is_empty(), "a graph is made exactly of what holds");
+    assert_eq!(
+        checked.graph.is_some(),
+        checked.problems.is_empty(),
+        "a graph is made exactly of what holds"
+    );
     // What was accepted once can be read for ever.
-    assert!(checked.graph.is_none() || Graph::load(document, &env).is_ok(), "a definition that holds cannot be loaded");
-    let place = |path: &str| if path.is_empty() { "the whole".to_owned() } else { path.to_owned() };
-    checked.problems.into_iter().map(|problem| format!("{}: {}", place(&problem.path), problem.message)).collect()
+    assert!(
+        checked.graph.is_none() || Graph::load(document, &env).is_ok(),
+        "a definition that holds cannot be loaded"
+    );
+    let place = |path: &str| {
+        if path.is_empty() {
+            "the whole".to_owned()
+        } else {
+            path.to_owned()
+        }
+    };
+    checked
+        .problems
+        .into_iter()
+        .map(|problem| format!("{}: {}", place(&problem.path), problem.message))
+        .collect()
 }
 
 fn steps(count: usize, step: impl Fn(usize) -> Value) -> Value {
@@ -61,27 +84,53 @@ fn named(name: impl Into<String>) -> Value {
 
 #[test]
 fn a_thousand_steps_are_allowed_and_one_more_is_not() {
-    assert_eq!(problems_of(&steps(STEPS_MAX, |n| named(format!("step-{n}")))), Vec::<String>::new());
+    assert_eq!(
+        problems_of(&steps(STEPS_MAX, |n| named(format!("step-{n}")))),
+        Vec::<String>::new()
+    );
     let problems = problems_of(&steps(STEPS_MAX + 1, |n| named(format!("step-{n}"))));
     assert_eq!(problems, ["/steps: has 1001 items, the limit is 1000"]);
 }
 
 #[test]
 fn a_name_has_a_longest_length_counted_in_characters() {
-    assert_eq!(problems_of(&steps(1, |_| named("é".repeat(NAME_MAX)))), Vec::<String>::new());
+    assert_eq!(
+        problems_of(&steps(1, |_| named("é".repeat(NAME_MAX)))),
+        Vec::<String>::new()
+    );
     let problems = problems_of(&steps(1, |_| named("é".repeat(NAME_MAX + 1))));
-    assert_eq!(problems, ["/steps/0/name: is 129 characters long, the limit is 128"]);
+    assert_eq!(
+        problems,
+        ["/steps/0/name: is 129 characters long, the limit is 128"]
+    );
 }
 
 #[test]
 fn an_expression_has_a_longest_length() {
-    let with = |source: String| steps(1, |_| json!({"name": "a", "type": "webhook", "config": {"x": format!("${{{source}}}")}}));
-    assert_eq!(problems_of(&with(format!("'{}'", "x".repeat(16_000)))), Vec::<String>::new());
+    let with = |source: String| {
+        steps(
+            1,
+            |_| json!({"name": "a", "type": "webhook", "config": {"x": format!("${{{source}}}")}}),
+        )
+    };
+    assert_eq!(
+        problems_of(&with(format!("'{}'", "x".repeat(16_000)))),
+        Vec::<String>::new()
+    );
     let problems = problems_of(&with(format!("'{}'", "x".repeat(16 * 1024))));
-    assert!(problems[0].starts_with("/steps/0/config/x: expression ${'xxxx"), "{problems:?}");
-    assert!(problems[0].ends_with("xxxx…}: is 16386 bytes long, the limit is 16384"), "{problems:?}");
+    assert!(
+        problems[0].starts_with("/steps/0/config/x: expression ${'xxxx"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[0].ends_with("xxxx…}: is 16386 bytes long, the limit is 16384"),
+        "{problems:?}"
+    );
     let problems = problems_of(&with(format!("1{}", "+1".repeat(600))));
-    assert!(problems[0].ends_with("…}: has 1201 words and signs, the limit is 1000"), "{problems:?}");
+    assert!(
+        problems[0].ends_with("…}: has 1201 words and signs, the limit is 1000"),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -97,27 +146,40 @@ fn names_of_any_length_are_refused_soon_and_in_short_words() {
     let problems = soon(|| problems_of(&document));
     assert_eq!(problems.len(), 7, "{problems:.200?}");
     let of_messages: usize = problems.iter().map(|problem| problem.len()).sum();
-    assert!(of_messages < 10_000, "{of_messages} bytes are too much to show");
+    assert!(
+        of_messages < 10_000,
+        "{of_messages} bytes are too much to show"
+    );
 }
 
 #[test]
 fn of_very_many_problems_the_first_are_shown() {
     let many = |count: usize, text: &str| vec![text.to_owned(); count];
-    let mut document = steps(STEPS_MAX, |n| json!({"name": format!("a-rather-long-name-{n:0>100}"), "type": "webhook"}));
-    document["steps"][STEPS_MAX - 1]["config"] = json!({"x": many(100_000, "${a_rather_short_name}"), "y": many(1_000, "${")});
-    document["steps"][STEPS_MAX - 1]["needs"] = json!(many(10_000, &"a-rather-long-name".repeat(5)));
+    let mut document = steps(
+        STEPS_MAX,
+        |n| json!({"name": format!("a-rather-long-name-{n:0>100}"), "type": "webhook"}),
+    );
+    document["steps"][STEPS_MAX - 1]["config"] =
+        json!({"x": many(100_000, "${a_rather_short_name}"), "y": many(1_000, "${")});
+    document["steps"][STEPS_MAX - 1]["needs"] =
+        json!(many(10_000, &"a-rather-long-name".repeat(5)));
     for n in 0..10_000 {
         document[format!("field-{n}")] = json!(n);
     }
     let problems = soon(|| problems_of(&document));
     assert_eq!(problems.len(), 101, "{problems:.200?}");
-    assert_eq!(problems[100], "the whole: has more problems than these; mend them first");
+    assert_eq!(
+        problems[100],
+        "the whole: has more problems than these; mend them first"
+    );
 }
 
 #[test]
 fn a_circle_of_a_thousand_steps_is_found_soon() {
     let document = steps(STEPS_MAX, |n| {
-        let before: Vec<String> = (1..=100).map(|back| format!("s{}", (n + STEPS_MAX - back) % STEPS_MAX)).collect();
+        let before: Vec<String> = (1..=100)
+            .map(|back| format!("s{}", (n + STEPS_MAX - back) % STEPS_MAX))
+            .collect();
         json!({"name": format!("s{n}"), "type": "webhook", "needs": before})
     });
     let problems = soon(|| problems_of(&document));
@@ -126,9 +188,14 @@ fn a_circle_of_a_thousand_steps_is_found_soon() {
 }
 
 /// Whoever sends a definition waits for the answer, and so does everybody behind him.
+#[expect(clippy::disallowed_methods, reason = "this is about how long it takes")]
 fn soon<T>(judge: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let answer = judge();
-    assert!(start.elapsed() < Duration::from_secs(60), "it took {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "it took {:?}",
+        start.elapsed()
+    );
     answer
 }

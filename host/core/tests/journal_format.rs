@@ -4,23 +4,24 @@
 //! `UPDATE=1 cargo test -p millwork-core` writes the files of the newest version. Once a version has been released its
 //! files may grow in number, and may not change.
 
+#![expect(clippy::disallowed_methods, reason = "the records are in files")]
+
+#[path = "support/samples.rs"]
+mod samples;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millwork_core::digest::Digest;
-use millwork_core::event::{DecodeError, Event, FORMAT, LogLevel, LogLine, Pin, Record, RunCreated, Wait};
-use millwork_core::id::WorkflowId;
+use millwork_core::event::{DecodeError, Event, FORMAT, Record, Wait};
 use millwork_core::json::Json;
-use millwork_core::outcome::{Failure, FailureKind, Then, Wake};
+use millwork_core::outcome::{Then, Wake};
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use proptest::prelude::*;
 
-const AT: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
-const EARLIER: Timestamp = Timestamp::from_micros(1_767_225_599_250_000);
-const LATER: Timestamp = Timestamp::from_micros(1_767_225_660_000_001);
+use samples::{AT, WORDS, collect_words, samples};
 
 #[test]
 fn every_record_is_written_as_it_was_and_read_back() {
@@ -30,18 +31,37 @@ fn every_record_is_written_as_it_was_and_read_back() {
         if std::env::var_os("UPDATE").is_some() {
             fs::write(&path, record.encode() + "\n").expect("the folder can be written");
         }
-        let written = fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {name}.json: {error}"));
-        assert_eq!(record.encode(), written.trim_end(), "{name} is written in another way than before");
-        assert_eq!(Record::decode(written.trim_end()).expect("it was written by us"), record, "{name} is read otherwise");
+        let written = fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("cannot read {name}.json: {error}"));
+        assert_eq!(
+            record.encode(),
+            written.trim_end(),
+            "{name} is written in another way than before"
+        );
+        assert_eq!(
+            Record::decode(written.trim_end()).expect("it was written by us"),
+            record,
+            "{name} is read otherwise"
+        );
     }
 }
 
 #[test]
 fn every_file_of_the_journal_has_its_sample() {
-    let samples: BTreeSet<String> = samples().into_iter().map(|(name, _)| format!("{name}.json")).collect();
+    let samples: BTreeSet<String> = samples()
+        .into_iter()
+        .map(|(name, _)| format!("{name}.json"))
+        .collect();
     let files = fs::read_dir(folder()).expect("the folder can be listed");
-    let files: BTreeSet<String> =
-        files.map(|entry| entry.expect("it was listed").file_name().to_string_lossy().into_owned()).collect();
+    let files: BTreeSet<String> = files
+        .map(|entry| {
+            entry
+                .expect("it was listed")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
     assert_eq!(files, samples);
 }
 
@@ -52,7 +72,10 @@ fn every_word_of_the_format_has_a_sample() {
         collect_words(&event, &mut words);
     }
     let expected = BTreeSet::from(WORDS);
-    assert_eq!(words, expected, "`samples` has to hold every word, and `WORDS` has to list it");
+    assert_eq!(
+        words, expected,
+        "`samples` has to hold every word, and `WORDS` has to list it"
+    );
 }
 
 #[test]
@@ -63,21 +86,37 @@ fn a_later_format_is_refused_in_words() {
         r#"{"at":{"something":"else"},"v":77}"#,
     ] {
         let error = Record::decode(text).expect_err("it is of a later host");
-        assert!(matches!(error, DecodeError::Newer { found } if found > FORMAT), "{error:?}");
-        assert!(error.to_string().contains("this host reads up to 1: use the version of the host that wrote it"), "{error}");
+        assert!(
+            matches!(error, DecodeError::Newer { found } if found > FORMAT),
+            "{error:?}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("this host reads up to 1: use the version of the host that wrote it"),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn a_format_that_never_was_is_damage() {
-    let error = Record::decode(r#"{"v":0,"at":0,"event":{"run-succeeded":{}}}"#).expect_err("the first format is 1");
+    let error = Record::decode(r#"{"v":0,"at":0,"event":{"run-succeeded":{}}}"#)
+        .expect_err("the first format is 1");
     assert_eq!(error.to_string(), "the record is damaged");
 }
 
 #[test]
 fn the_order_of_a_records_members_does_not_matter() {
-    let record = Record::decode(r#"{ "event": {"run-succeeded": {}}, "at": 5, "v": 1 }"#).expect("it is a record");
-    assert_eq!(record, Record { at: Timestamp::from_micros(5), event: Event::RunSucceeded {} });
+    let record = Record::decode(r#"{ "event": {"run-succeeded": {}}, "at": 5, "v": 1 }"#)
+        .expect("it is a record");
+    assert_eq!(
+        record,
+        Record {
+            at: Timestamp::from_micros(5),
+            event: Event::RunSucceeded {}
+        }
+    );
 }
 
 #[test]
@@ -86,7 +125,10 @@ fn a_record_that_was_cut_off_is_an_error() {
         let text = Record { at: AT, event }.encode();
         for end in (0..text.len()).filter(|&end| text.is_char_boundary(end)) {
             let error = Record::decode(&text[..end]).expect_err("it was cut off");
-            assert!(matches!(error, DecodeError::Damaged(_)), "{name}, cut at {end}: {error}");
+            assert!(
+                matches!(error, DecodeError::Damaged(_)),
+                "{name}, cut at {end}: {error}"
+            );
         }
     }
 }
@@ -113,208 +155,29 @@ proptest! {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/journal").join(format!("v{FORMAT}"))
-}
-
-/// At least one event of each kind, with and without what may be absent.
-fn samples() -> Vec<(&'static str, Event)> {
-    let step = || StepKey::of("fetch");
-    let json = |text: &str| Json::from_text(text).expect("it is JSON");
-    let line = |level| LogLine { at: EARLIER, level, message: format!("something of the level {level:?}") };
-    let failure = |kind| Failure::new(kind, "http-503", "the shop is busy");
-    let log = || [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error].map(line).to_vec();
-    let retry = |failure| Event::StepRetryScheduled {
-        step: step(),
-        attempt: 1,
-        started_at: EARLIER,
-        failure,
-        due: LATER,
-        log: Vec::new(),
-    };
-    let failed = |failure, log| Event::StepFailed { step: step(), attempt: 3, started_at: EARLIER, failure, log };
-    let suspended = |wait, state: &[u8], then, log| Event::StepSuspended {
-        step: step(),
-        attempt: 1,
-        started_at: EARLIER,
-        wait,
-        state: state.to_vec(),
-        then,
-        log,
-    };
-    let created = |plugins: &[(&str, Pin)]| {
-        Event::RunCreated(Arc::new(RunCreated {
-            workflow: WorkflowId::from_parts(AT, [1; 10]),
-            version: 2,
-            payload: json(r#"{"order": 7, "total": 12.50, "big": 12345678901234567890123}"#),
-            plugins: plugins.iter().map(|(name, pin)| ((*name).to_owned(), pin.clone())).collect(),
-        }))
-    };
-    let pin = |timeout_ms, attempts_max| Pin {
-        digest: Digest::from_bytes([0xab; 32]),
-        action: "request".to_owned(),
-        timeout_ms,
-        attempts_max,
-    };
-    let rate_limited = |after_ms| failure(FailureKind::RateLimited { after_ms });
-    vec![
-        ("run-created", created(&[("delay", pin(None, None)), ("webhook@1", pin(Some(20_000), Some(5)))])),
-        ("run-created.empty", created(&[])),
-        ("step-started", Event::StepStarted { step: step(), attempt: 1 }),
-        (
-            "step-started.iteration",
-            Event::StepStarted { step: StepKey { name: "reserve".into(), iteration: Some(3) }, attempt: 2 },
-        ),
-        (
-            "step-suspended.time",
-            suspended(Wait::Time { due: LATER }, b"", Then::Complete(json(r#"{"duration": 60}"#)), Vec::new()),
-        ),
-        (
-            "step-suspended.signal",
-            suspended(
-                Wait::Signal { name: "approved".to_owned(), deadline: Some(LATER) },
-                b"\x00\xff state",
-                Then::CallAgain,
-                log(),
-            ),
-        ),
-        (
-            "step-suspended.signal-for-ever",
-            suspended(Wait::Signal { name: "approved".to_owned(), deadline: None }, b"s", Then::CallAgain, Vec::new()),
-        ),
-        ("step-resumed.timer", Event::StepResumed { step: step(), wake: Wake::Timer }),
-        (
-            "step-resumed.signal",
-            Event::StepResumed {
-                step: step(),
-                wake: Wake::Signal { name: "approved".to_owned(), payload: json(r#"{"by": "Ada"}"#) },
-            },
-        ),
-        ("step-resumed.signal-timeout", Event::StepResumed { step: step(), wake: Wake::SignalTimeout }),
-        (
-            "step-succeeded",
-            Event::StepSucceeded {
-                step: step(),
-                attempt: 2,
-                started_at: EARLIER,
-                output: json(r#"{"status_code": 200, "text": "\u00e9 \"quoted\""}"#),
-                log: log(),
-            },
-        ),
-        (
-            "step-succeeded.quiet",
-            Event::StepSucceeded { step: step(), attempt: 1, started_at: EARLIER, output: Json::null(), log: Vec::new() },
-        ),
-        ("step-retry-scheduled", retry(failure(FailureKind::Retryable))),
-        ("step-retry-scheduled.rate-limited", retry(rate_limited(Some(90_000)))),
-        ("step-retry-scheduled.rate-limited-without-wait", retry(rate_limited(None))),
-        ("step-retry-scheduled.timeout", retry(failure(FailureKind::Timeout))),
-        (
-            "step-failed",
-            failed(Failure { details: Some(json(r#"{"field": "sku"}"#)), ..failure(FailureKind::Permanent) }, log()),
-        ),
-        (
-            "step-failed.null-details",
-            failed(Failure { details: Some(Json::null()), ..failure(FailureKind::Permanent) }, Vec::new()),
-        ),
-        ("step-failed.cancelled", failed(failure(FailureKind::Cancelled), Vec::new())),
-        ("step-failed.outcome-unknown", failed(failure(FailureKind::OutcomeUnknown), Vec::new())),
-        ("step-skipped", Event::StepSkipped { step: step() }),
-        ("step-cancelled", Event::StepCancelled { step: step() }),
-        ("run-succeeded", Event::RunSucceeded {}),
-        (
-            "run-failed",
-            Event::RunFailed { step: step(), code: "http-404".to_owned(), message: "there is no such order".to_owned() },
-        ),
-        ("run-cancelled", Event::RunCancelled { reason: Some("wrong order".to_owned()) }),
-        ("run-cancelled.without-reason", Event::RunCancelled { reason: None }),
-    ]
-}
-
-/// Every variant that the format knows.
-const WORDS: [&str; 30] = [
-    "run-created", "step-started", "step-suspended", "step-resumed", "step-succeeded", "step-retry-scheduled",
-    "step-failed", "step-skipped", "step-cancelled", "run-succeeded", "run-failed", "run-cancelled",
-    "wait time", "wait signal", "then call-again", "then complete", "wake timer", "wake signal", "wake signal-timeout",
-    "failure retryable", "failure rate-limited", "failure permanent", "failure timeout", "failure cancelled",
-    "failure outcome-unknown", "log trace", "log debug", "log info", "log warn", "log error",
-];
-
-/// Written without a single `_ =>`: a new variant makes the compiler ask for its word, and the word for a sample.
-fn collect_words(event: &Event, words: &mut BTreeSet<&'static str>) {
-    let word = match event {
-        Event::RunCreated(_) => "run-created",
-        Event::StepStarted { .. } => "step-started",
-        Event::StepSuspended { wait, then, log, .. } => {
-            words.insert(match wait {
-                Wait::Time { .. } => "wait time",
-                Wait::Signal { .. } => "wait signal",
-            });
-            words.insert(match then {
-                Then::CallAgain => "then call-again",
-                Then::Complete(_) => "then complete",
-            });
-            words.extend(log.iter().map(level_word));
-            "step-suspended"
-        }
-        Event::StepResumed { wake, .. } => {
-            words.insert(match wake {
-                Wake::Timer => "wake timer",
-                Wake::Signal { .. } => "wake signal",
-                Wake::SignalTimeout => "wake signal-timeout",
-            });
-            "step-resumed"
-        }
-        Event::StepSucceeded { .. } => "step-succeeded",
-        Event::StepRetryScheduled { failure, .. } => {
-            words.insert(failure_word(failure));
-            "step-retry-scheduled"
-        }
-        Event::StepFailed { failure, .. } => {
-            words.insert(failure_word(failure));
-            "step-failed"
-        }
-        Event::StepSkipped { .. } => "step-skipped",
-        Event::StepCancelled { .. } => "step-cancelled",
-        Event::RunSucceeded {} => "run-succeeded",
-        Event::RunFailed { .. } => "run-failed",
-        Event::RunCancelled { .. } => "run-cancelled",
-    };
-    words.insert(word);
-}
-
-fn failure_word(failure: &Failure) -> &'static str {
-    match failure.kind {
-        FailureKind::Retryable => "failure retryable",
-        FailureKind::RateLimited { .. } => "failure rate-limited",
-        FailureKind::Permanent => "failure permanent",
-        FailureKind::Timeout => "failure timeout",
-        FailureKind::Cancelled => "failure cancelled",
-        FailureKind::OutcomeUnknown => "failure outcome-unknown",
-    }
-}
-
-fn level_word(line: &LogLine) -> &'static str {
-    match line.level {
-        LogLevel::Trace => "log trace",
-        LogLevel::Debug => "log debug",
-        LogLevel::Info => "log info",
-        LogLevel::Warn => "log warn",
-        LogLevel::Error => "log error",
-    }
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/journal")
+        .join(format!("v{FORMAT}"))
 }
 
 /// A sample with its texts, numbers and documents drawn anew.
 fn any_record() -> impl Strategy<Value = Record> {
     let time = (0..i64::MAX).prop_map(Timestamp::from_micros);
     let json = any_json();
-    (any::<prop::sample::Index>(), time, any::<String>(), json, any::<Vec<u8>>(), any::<u32>()).prop_map(
-        |(sample, time, text, json, bytes, number)| {
+    (
+        any::<prop::sample::Index>(),
+        time,
+        any::<String>(),
+        json,
+        any::<Vec<u8>>(),
+        any::<u32>(),
+    )
+        .prop_map(|(sample, time, text, json, bytes, number)| {
             let samples = samples();
             let mut event = samples[sample.index(samples.len())].1.clone();
             redraw(&mut event, time, &text, &json, &bytes, number);
             Record { at: time, event }
-        },
-    )
+        })
 }
 
 fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[u8], number: u32) {
@@ -324,10 +187,15 @@ fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[
             (created.version, created.payload) = (number, json.clone());
         }
         Event::StepStarted { step, attempt } => {
-            *step = StepKey { name: text.into(), iteration: (number % 2 == 0).then_some(number) };
+            *step = StepKey {
+                name: text.into(),
+                iteration: (number.is_multiple_of(2)).then_some(number),
+            };
             *attempt = number;
         }
-        Event::StepSuspended { wait, state, then, .. } => {
+        Event::StepSuspended {
+            wait, state, then, ..
+        } => {
             *state = bytes.to_vec();
             if let Wait::Time { due } = wait {
                 *due = time;
@@ -344,11 +212,12 @@ fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[
         Event::StepSucceeded { output, log, .. } => {
             *output = json.clone();
             log.truncate(1);
-            log.iter_mut().for_each(|line| text.clone_into(&mut line.message));
+            log.iter_mut()
+                .for_each(|line| text.clone_into(&mut line.message));
         }
         Event::StepRetryScheduled { failure, .. } | Event::StepFailed { failure, .. } => {
             text.clone_into(&mut failure.message);
-            failure.details = (number % 2 == 0).then(|| json.clone());
+            failure.details = (number.is_multiple_of(2)).then(|| json.clone());
         }
         Event::StepSkipped { step } | Event::StepCancelled { step } => *step = StepKey::of(text),
         Event::RunFailed { code, .. } => text.clone_into(code),
@@ -361,15 +230,20 @@ fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|b| b.to_string()),
-        any::<f64>().prop_filter("JSON knows no infinity", |n| n.is_finite()).prop_map(|n| n.to_string()),
+        any::<f64>()
+            .prop_filter("JSON knows no infinity", |n| n.is_finite())
+            .prop_map(|n| n.to_string()),
         any::<i64>().prop_map(|n| n.to_string()),
         any::<String>().prop_map(|text| serde_json::Value::String(text).to_string()),
     ];
     let text = leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
             prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|members| {
-                let members = members.into_iter().map(|(name, value)| format!("{}: {value}", serde_json::Value::String(name)));
+                let members = members
+                    .into_iter()
+                    .map(|(name, value)| format!("{}: {value}", serde_json::Value::String(name)));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
             }),
         ]

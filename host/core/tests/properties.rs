@@ -45,14 +45,27 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Move {
     /// An attempt that is under way comes back.
-    Answer { which: Index, result: Result<Outcome, Failure>, chance: [u8; 4] },
+    Answer {
+        which: Index,
+        result: Result<Outcome, Failure>,
+        chance: [u8; 4],
+    },
     /// An attempt comes back that is not under way: one from before, one of a step that has not begun, a made-up one.
-    AnswerStale { step: Index, attempt: u32, iteration: Option<u32> },
-    RecordStart { step: Index, attempt: u32 },
+    AnswerStale {
+        step: Index,
+        attempt: u32,
+        iteration: Option<u32>,
+    },
+    RecordStart {
+        step: Index,
+        attempt: u32,
+    },
     /// Time passes, and the host does what has come due.
     Pass(Duration),
     /// Time passes up to the next timer exactly, or to the microsecond before it.
-    PassToTimer { just_before: bool },
+    PassToTimer {
+        just_before: bool,
+    },
     /// The clock is set back. Nothing may ring early for it.
     SetBack(Duration),
     /// The host dies; the next one takes the run up.
@@ -64,18 +77,38 @@ enum Move {
 
 fn make(host: &mut Host, step: Move) {
     match step {
-        Move::Answer { which, result, chance } => {
+        Move::Answer {
+            which,
+            result,
+            chance,
+        } => {
             let under_way: Vec<Ordered> = host.under_way.keys().cloned().collect();
             if let Some(ordered) = (!under_way.is_empty()).then(|| which.get(&under_way)) {
-                host.answer(ordered, result, Chance::from_random(chance)).expect("it was under way");
+                host.answer(ordered, result, Chance::from_random(chance))
+                    .expect("it was under way");
             }
         }
-        Move::AnswerStale { step, attempt, iteration } => {
+        Move::AnswerStale {
+            step,
+            attempt,
+            iteration,
+        } => {
             let Some(name) = host.pick(step) else { return };
-            let key = StepKey { name: name.into(), iteration };
+            let key = StepKey {
+                name: name.into(),
+                iteration,
+            };
             if iteration.is_some() || !host.is_under_way(&key, attempt) {
-                let refused = host.return_attempt(&key, attempt, Ok(Outcome::Completed(Json::null())), Chance::from_random([0; 4]));
-                assert!(refused.is_err(), "an attempt that is not under way was taken for one that is: {key} #{attempt}");
+                let refused = host.return_attempt(
+                    &key,
+                    attempt,
+                    Ok(Outcome::Completed(Json::null())),
+                    Chance::from_random([0; 4]),
+                );
+                assert!(
+                    refused.is_err(),
+                    "an attempt that is not under way was taken for one that is: {key} #{attempt}"
+                );
             }
         }
         Move::RecordStart { step, attempt } => {
@@ -83,13 +116,24 @@ fn make(host: &mut Host, step: Move) {
             let key = StepKey::of(name);
             let is_under_way = host.is_under_way(&key, attempt);
             let recorded = host.decide(Command::RecordStart { step: key, attempt });
-            assert_eq!(recorded.is_ok(), is_under_way, "only what is under way can be recorded");
+            assert_eq!(
+                recorded.is_ok(),
+                is_under_way,
+                "only what is under way can be recorded"
+            );
         }
         Move::Pass(span) => pass(host, span),
         Move::PassToTimer { just_before } => {
             if let Some(due) = host.world.live.wake_at() {
                 let span = due.since(host.now);
-                pass(host, if just_before { span.saturating_sub(Duration::from_micros(1)) } else { span });
+                pass(
+                    host,
+                    if just_before {
+                        span.saturating_sub(Duration::from_micros(1))
+                    } else {
+                        span
+                    },
+                );
             }
         }
         Move::SetBack(span) => {
@@ -118,28 +162,50 @@ fn pass(host: &mut Host, span: Duration) {
 fn wake(host: &mut Host) {
     let due: Vec<StepKey> = host.world.live.due(host.now).cloned().collect();
     if let Ok(decision) = host.decide(Command::Wake) {
-        assert_eq!(due.is_empty(), decision.records.is_empty(), "a wake does what is due, and nothing else");
-        assert_eq!(host.world.live.due(host.now).count(), 0, "what was due is still due");
+        assert_eq!(
+            due.is_empty(),
+            decision.records.is_empty(),
+            "a wake does what is due, and nothing else"
+        );
+        assert_eq!(
+            host.world.live.due(host.now).count(),
+            0,
+            "what was due is still due"
+        );
     }
 }
 
 /// After a crash exactly the attempts that were under way are ordered again; of those that may run only once, none.
 fn crash(host: &mut Host) {
     let lost: BTreeSet<Ordered> = host.under_way.keys().cloned().collect();
-    let only_once = lost.iter().any(|ordered| host.node(&ordered.step).delivery == Delivery::AtMostOnce);
+    let only_once = lost
+        .iter()
+        .any(|ordered| host.node(&ordered.step).delivery == Delivery::AtMostOnce);
     let nothing_due = host.world.live.due(host.now).next().is_none();
     host.crash();
-    let Ok(decision) = host.decide(Command::TakeUp) else { return };
+    let Ok(decision) = host.decide(Command::TakeUp) else {
+        return;
+    };
     if only_once {
-        assert_eq!(host.world.live.status(), RunStatus::Failed, "nobody knows what came of an attempt that may run once");
+        assert_eq!(
+            host.world.live.status(),
+            RunStatus::Failed,
+            "nobody knows what came of an attempt that may run once"
+        );
         return;
     }
     let again: BTreeSet<Ordered> = host.under_way.keys().cloned().collect();
     if nothing_due {
         assert_eq!(decision.records, [], "taking a run up is no event");
-        assert_eq!(again, lost, "other attempts were ordered again than were lost");
+        assert_eq!(
+            again, lost,
+            "other attempts were ordered again than were lost"
+        );
     } else if !host.world.live.status().is_finished() {
-        assert!(again.is_superset(&lost), "an attempt was lost: {lost:?}, of which {again:?} were ordered again");
+        assert!(
+            again.is_superset(&lost),
+            "an attempt was lost: {lost:?}, of which {again:?} were ordered again"
+        );
     }
 }
 
@@ -151,28 +217,54 @@ fn resync(host: &mut Host) {
     if let Ok(decision) = host.decide(Command::Resync { under_way })
         && nothing_due
     {
-        assert_eq!((decision.records, decision.effects), (Vec::new(), Vec::new()), "all of it was under way here");
+        assert_eq!(
+            (decision.records, decision.effects),
+            (Vec::new(), Vec::new()),
+            "all of it was under way here"
+        );
     }
 }
 
 fn refuses_everything(host: &mut Host) {
-    let steps: Vec<StepKey> = host.world.graph.nodes().iter().map(|node| StepKey::of(std::sync::Arc::clone(&node.name))).collect();
+    let steps: Vec<StepKey> = host
+        .world
+        .graph
+        .nodes()
+        .iter()
+        .map(|node| StepKey::of(std::sync::Arc::clone(&node.name)))
+        .collect();
     let mut commands = vec![
         Command::TakeUp,
         Command::Wake,
         Command::Cancel { reason: None },
-        Command::Resync { under_way: steps.clone() },
+        Command::Resync {
+            under_way: steps.clone(),
+        },
     ];
-    commands.extend(steps.iter().map(|step| Command::RecordStart { step: step.clone(), attempt: 1 }));
+    commands.extend(steps.iter().map(|step| Command::RecordStart {
+        step: step.clone(),
+        attempt: 1,
+    }));
     for command in commands {
-        let refused = host.decide(command).expect_err("a run that has ended does nothing");
+        let refused = host
+            .decide(command)
+            .expect_err("a run that has ended does nothing");
         assert!(matches!(refused, Rejection::Finished { .. }), "{refused}");
     }
     for step in &steps {
-        let late = host.return_attempt(step, 1, Ok(Outcome::Completed(Json::null())), Chance::from_random([0; 4]));
+        let late = host.return_attempt(
+            step,
+            1,
+            Ok(Outcome::Completed(Json::null())),
+            Chance::from_random([0; 4]),
+        );
         assert!(late.is_err(), "a run that has ended took an answer");
     }
-    assert_eq!(host.world.live.wake_at(), None, "a run that has ended never wakes");
+    assert_eq!(
+        host.world.live.wake_at(),
+        None,
+        "a run that has ended never wakes"
+    );
 }
 
 /// Every run ends, once each attempt is answered and time passes; but for one that waits for a signal for ever.
@@ -187,13 +279,22 @@ fn finish(host: &mut Host) {
         match (next, host.world.live.wake_at()) {
             (Some(ordered), _) => {
                 let output = Ok(Outcome::Completed(Json::from(json!({"n": 1}))));
-                host.answer(&ordered, output, Chance::from_random([0; 4])).expect("it was under way");
+                host.answer(&ordered, output, Chance::from_random([0; 4]))
+                    .expect("it was under way");
             }
             (None, Some(due)) => pass(host, due.since(host.now)),
             (None, None) => {
                 let waits_for_ever = |phase: &Phase| matches!(phase, Phase::Suspended { wait, .. } if wait.due().is_none());
-                assert!(host.world.live.steps().any(|(_, step)| waits_for_ever(&step.phase)), "nothing is left to wait for");
-                let ended = host.decide(Command::Cancel { reason: None }).expect("it has not ended");
+                assert!(
+                    host.world
+                        .live
+                        .steps()
+                        .any(|(_, step)| waits_for_ever(&step.phase)),
+                    "nothing is left to wait for"
+                );
+                let ended = host
+                    .decide(Command::Cancel { reason: None })
+                    .expect("it has not ended");
                 assert_eq!(ended.effects, [Effect::StopAttempts]);
             }
         }
@@ -233,8 +334,15 @@ fn any_suspension() -> impl Strategy<Value = Suspension> {
         1 => prop::option::weighted(0.8, span)
             .prop_map(|timeout| Until::Signal { name: "approved".to_owned(), timeout }),
     ];
-    let then = prop_oneof![Just(Then::CallAgain), Just(Then::Complete(Json::from(json!({"n": 2}))))];
-    (until, any::<[u8; 2]>(), then).prop_map(|(until, state, then)| Suspension { until, state: state.to_vec(), then })
+    let then = prop_oneof![
+        Just(Then::CallAgain),
+        Just(Then::Complete(Json::from(json!({"n": 2}))))
+    ];
+    (until, any::<[u8; 2]>(), then).prop_map(|(until, state, then)| Suspension {
+        until,
+        state: state.to_vec(),
+        then,
+    })
 }
 
 fn any_failure() -> impl Strategy<Value = Failure> {
@@ -249,7 +357,14 @@ fn any_failure() -> impl Strategy<Value = Failure> {
 
 /// A workflow of a few steps, in any order: each needs some of those that were drawn before it.
 fn any_workflow() -> impl Strategy<Value = Value> {
-    let step = (any::<[bool; 8]>(), 0..12_u8, 0..12_u8, 1..4_u32, any::<bool>(), 0..6_u8);
+    let step = (
+        any::<[bool; 8]>(),
+        0..12_u8,
+        0..12_u8,
+        1..4_u32,
+        any::<bool>(),
+        0..6_u8,
+    );
     (prop::collection::vec(step, 0..9), any::<bool>(), any::<[u8; 9]>()).prop_map(|(drawn, in_order, places)| {
         let mut steps = Vec::new();
         for (rank, (needs, condition, config, attempts, jitter, delivery)) in drawn.into_iter().enumerate() {

@@ -7,7 +7,7 @@
 //! The acts, each begun by `at TIME` (`crash` and `show` need none):
 //!
 //! ```text
-//! take-up | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
+//! take-up | resync [STEP…] | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
 //! return STEP#ATTEMPT completed JSON [said "TEXT"]
 //! return STEP#ATTEMPT suspended (after SPAN | until TIME | signal "NAME" [for SPAN]) [state "TEXT"] then (call-again | complete JSON)
 //! return STEP#ATTEMPT failed KIND CODE "MESSAGE" [after SPAN] [details JSON] [chance N = 0.5] [said "TEXT"]
@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::effect::Effect;
-use millwork_core::event::{LogLine, LogLevel};
+use millwork_core::event::{LogLevel, LogLine};
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, FailureKind, Outcome, Suspension, Then, Until};
 use millwork_core::retry::Chance;
@@ -72,7 +72,10 @@ impl book::Stage for Scene {
                 "connector" => {
                     let name = words.word("the name of a plugin")?;
                     let timeout = words.take("timeout").then(|| words.span()).transpose()?;
-                    let attempts = words.take("attempts").then(|| words.number("a number")).transpose()?;
+                    let attempts = words
+                        .take("attempts")
+                        .then(|| words.number("a number"))
+                        .transpose()?;
                     beginning.plugins.insert(name, timeout, attempts);
                 }
                 "vanished" => beginning.vanished.push(words.word("a type")?.to_owned()),
@@ -83,11 +86,14 @@ impl book::Stage for Scene {
             words.end()?;
             rest = below;
         }
-        beginning.document =
-            serde_json::from_str(rest).map_err(|error| format!("the definition is no JSON: {error}"))?;
+        beginning.document = serde_json::from_str(rest)
+            .map_err(|error| format!("the definition is no JSON: {error}"))?;
         let world = World::create(beginning)
             .map_err(|problems| format!("the definition does not hold: {problems:#?}"))?;
-        Ok(Self { world, ordered: BTreeMap::new() })
+        Ok(Self {
+            world,
+            ordered: BTreeMap::new(),
+        })
     }
 
     fn act(&mut self, line: &str) -> Result<Vec<String>, String> {
@@ -115,18 +121,25 @@ impl Scene {
         let decision = match self.world.decide(command, now) {
             Ok(decision) => decision,
             Err(rejection) => {
-                return vec![format!("! {rejection}").replace(&self.world.live.id().to_string(), "R")];
+                return vec![
+                    format!("! {rejection}").replace(&self.world.live.id().to_string(), "R"),
+                ];
             }
         };
         for effect in &decision.effects {
             if let Effect::InvokePlugin(invoke) = effect {
-                self.ordered.insert((invoke.step.clone(), invoke.attempt), now);
+                self.ordered
+                    .insert((invoke.step.clone(), invoke.attempt), now);
             }
         }
         let mut lines: Vec<String> = decision.records.iter().map(told::event).collect();
         lines.extend(decision.effects.iter().map(told::effect));
         if self.world.live.wake_at() != wakes_before {
-            let wakes = self.world.live.wake_at().map_or_else(|| "never".to_owned(), told::time);
+            let wakes = self
+                .world
+                .live
+                .wake_at()
+                .map_or_else(|| "never".to_owned(), told::time);
             lines.push(format!("~ wakes {wakes}"));
         }
         if lines.is_empty() {
@@ -139,11 +152,20 @@ impl Scene {
         match words.word("a command")? {
             "take-up" => Ok(Command::TakeUp),
             "wake" => Ok(Command::Wake),
+            "resync" => {
+                let mut under_way = Vec::new();
+                while words.end().is_err() {
+                    under_way.push(StepKey::of(words.word("a step")?));
+                }
+                Ok(Command::Resync { under_way })
+            }
             "record-start" => {
                 let (step, attempt) = read_call(words)?;
                 Ok(Command::RecordStart { step, attempt })
             }
-            "cancel" => Ok(Command::Cancel { reason: words.end().is_err().then(|| words.text()).transpose()? }),
+            "cancel" => Ok(Command::Cancel {
+                reason: words.end().is_err().then(|| words.text()).transpose()?,
+            }),
             "return" => {
                 let (step, attempt) = read_call(words)?;
                 let began = self.ordered.get(&(step.clone(), attempt)).copied();
@@ -160,7 +182,14 @@ impl Scene {
                     attempt,
                     started_at: began.unwrap_or(now),
                     result,
-                    log: said.map(|message| LogLine { at: now, level: LogLevel::Info, message }).into_iter().collect(),
+                    log: said
+                        .map(|message| LogLine {
+                            at: now,
+                            level: LogLevel::Info,
+                            message,
+                        })
+                        .into_iter()
+                        .collect(),
                     chance: chance_of(chance),
                 })))
             }
@@ -173,14 +202,23 @@ impl Scene {
 fn read_call(words: &mut Words<'_>) -> Result<(StepKey, u32), String> {
     let quoted = words.is_quoted().then(|| words.text()).transpose()?;
     let word = words.word("STEP#ATTEMPT")?;
-    let (bare, attempt) = word.rsplit_once('#').ok_or_else(|| format!("{word:?} is not STEP#ATTEMPT"))?;
-    let attempt = attempt.parse().map_err(|_| format!("{attempt:?} is no attempt"))?;
+    let (bare, attempt) = word
+        .rsplit_once('#')
+        .ok_or_else(|| format!("{word:?} is not STEP#ATTEMPT"))?;
+    let attempt = attempt
+        .parse()
+        .map_err(|_| format!("{attempt:?} is no attempt"))?;
     let name = quoted.as_deref().unwrap_or(bare);
     let key = match bare.strip_suffix(']').and_then(|step| step.split_once('[')) {
         None => StepKey::of(name),
         Some((name, iteration)) => {
-            let iteration = iteration.parse().map_err(|_| format!("{iteration:?} is no iteration"))?;
-            StepKey { name: name.into(), iteration: Some(iteration) }
+            let iteration = iteration
+                .parse()
+                .map_err(|_| format!("{iteration:?} is no iteration"))?;
+            StepKey {
+                name: name.into(),
+                iteration: Some(iteration),
+            }
         }
     };
     Ok((key, attempt))
@@ -196,7 +234,12 @@ fn read_suspension(words: &mut Words<'_>) -> Result<Suspension, String> {
         },
         other => return Err(format!("{other:?} is nothing to wait for")),
     };
-    let state = words.take("state").then(|| words.text()).transpose()?.unwrap_or_default().into_bytes();
+    let state = words
+        .take("state")
+        .then(|| words.text())
+        .transpose()?
+        .unwrap_or_default()
+        .into_bytes();
     if !words.take("then") {
         return Err("`then` is missing".to_owned());
     }
@@ -215,7 +258,8 @@ fn read_failure(words: &mut Words<'_>, chance: &mut f64) -> Result<Failure, Stri
     let kind = match kind {
         "retryable" => FailureKind::Retryable,
         "rate-limited" => FailureKind::RateLimited {
-            after_ms: after.map(|after| u64::try_from(after.as_millis()).expect("it is a short time")),
+            after_ms: after
+                .map(|after| u64::try_from(after.as_millis()).expect("it is a short time")),
         },
         "permanent" => FailureKind::Permanent,
         "timeout" => FailureKind::Timeout,
@@ -227,13 +271,20 @@ fn read_failure(words: &mut Words<'_>, chance: &mut f64) -> Result<Failure, Stri
     if words.take("chance") {
         *chance = words.number("a number")?;
     }
-    Ok(Failure { details, ..Failure::new(kind, code, message) })
+    Ok(Failure {
+        details,
+        ..Failure::new(kind, code, message)
+    })
 }
 
 /// A chance as the host would draw it. Four random bytes are all there is to make one of.
 fn chance_of(share: f64) -> Chance {
     assert!((0.0..1.0).contains(&share), "a chance is from 0 to 1");
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is from 0 to 1")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the share is from 0 to 1"
+    )]
     let drawn = (share * (f64::from(u32::MAX) + 1.0)) as u32;
     Chance::from_random(drawn.to_le_bytes())
 }

@@ -115,10 +115,19 @@ fn judge(document: &Value) -> Result<(), TestCaseError> {
     let env = Arc::new(json!({}));
     let checked = check(document, &Plugins::new(), &env);
     prop_assert_eq!(checked.graph.is_some(), checked.problems.is_empty());
-    prop_assert_eq!(checked.graph.is_some(), Graph::load(document, &env).is_ok() && checked.problems.is_empty());
+    prop_assert_eq!(
+        checked.graph.is_some(),
+        Graph::load(document, &env).is_ok() && checked.problems.is_empty()
+    );
     for problem in &checked.problems {
-        prop_assert!(problem.path.is_empty() || problem.path.starts_with('/'), "{problem:?}");
-        prop_assert!(!problem.message.is_empty() && problem.message.len() < 5_000, "{problem:?}");
+        prop_assert!(
+            problem.path.is_empty() || problem.path.starts_with('/'),
+            "{problem:?}"
+        );
+        prop_assert!(
+            !problem.message.is_empty() && problem.message.len() < 5_000,
+            "{problem:?}"
+        );
     }
     Ok(())
 }
@@ -140,14 +149,23 @@ fn good_definition() -> Value {
 fn places_of(document: &Value) -> Vec<String> {
     let mut places = vec![String::new()];
     let below: Vec<(String, &Value)> = match document {
-        Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
-        Value::Object(members) => {
-            members.iter().map(|(name, member)| (name.replace('~', "~0").replace('/', "~1"), member)).collect()
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (index.to_string(), item))
+            .collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.replace('~', "~0").replace('/', "~1"), member))
+            .collect(),
         _ => Vec::new(),
     };
     for (part, value) in below {
-        places.extend(places_of(value).into_iter().map(|place| format!("/{part}{place}")));
+        places.extend(
+            places_of(value)
+                .into_iter()
+                .map(|place| format!("/{part}{place}")),
+        );
     }
     places
 }
@@ -155,9 +173,38 @@ fn places_of(document: &Value) -> Vec<String> {
 /// Words that a definition is made of, so that what is drawn comes near to one.
 fn any_word() -> impl Strategy<Value = String> {
     let known = vec![
-        "name", "steps", "type", "config", "needs", "if", "retry", "timeout", "delivery", "webhook", "delay@1", "first",
-        "second-one", "payload", "${payload.id}", "${", "}", "$${", "${first}", "${first.x + 1}", "a/b~c", "", " ", "1h",
-        "-1s", "at-most-once", "max_attempts", "\u{0}", "é", "${ {\"a\": '}'} }", "${range(3) | list}", "${payload | tojson}",
+        "name",
+        "steps",
+        "type",
+        "config",
+        "needs",
+        "if",
+        "retry",
+        "timeout",
+        "delivery",
+        "webhook",
+        "delay@1",
+        "first",
+        "second-one",
+        "payload",
+        "${payload.id}",
+        "${",
+        "}",
+        "$${",
+        "${first}",
+        "${first.x + 1}",
+        "a/b~c",
+        "",
+        " ",
+        "1h",
+        "-1s",
+        "at-most-once",
+        "max_attempts",
+        "\u{0}",
+        "é",
+        "${ {\"a\": '}'} }",
+        "${range(3) | list}",
+        "${payload | tojson}",
     ];
     prop_oneof![4 => select(known).prop_map(str::to_owned), 1 => any::<String>()]
 }
@@ -174,15 +221,33 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((any_word(), inner), 0..5).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((any_word(), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
 
 /// JSON as others write it: spaces, escapes, numbers of any size, halves of surrogate pairs; and what is nearly JSON.
 fn any_json_text() -> impl Strategy<Value = String> {
-    let text = select(vec![r#""\ud800""#, r#""\udc00\ud800""#, r#""\ud83d\ude00""#, r#""\\ud800""#, r#""\n\"""#, r#""é""#, r#""1e999""#]);
-    let number = select(vec!["0", "-0.0", "1e999", "-1E+400", "12345678901234567890123", "1.7976931348623159e308", "4e-324", "1e-999"]);
+    let text = select(vec![
+        r#""\ud800""#,
+        r#""\udc00\ud800""#,
+        r#""\ud83d\ude00""#,
+        r#""\\ud800""#,
+        r#""\n\"""#,
+        r#""é""#,
+        r#""1e999""#,
+    ]);
+    let number = select(vec![
+        "0",
+        "-0.0",
+        "1e999",
+        "-1E+400",
+        "12345678901234567890123",
+        "1.7976931348623159e308",
+        "4e-324",
+        "1e-999",
+    ]);
     let leaf = prop_oneof![
         4 => text.prop_map(str::to_owned),
         4 => number.prop_map(str::to_owned),
@@ -190,10 +255,15 @@ fn any_json_text() -> impl Strategy<Value = String> {
         1 => any::<String>(),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
-        let member = (select(vec![r#""a""#, r#""\ud800""#, r#""b""#]), inner.clone()).prop_map(|(name, value)| format!("{name} :{value}"));
+        let member = (
+            select(vec![r#""a""#, r#""\ud800""#, r#""b""#]),
+            inner.clone(),
+        )
+            .prop_map(|(name, value)| format!("{name} :{value}"));
         prop_oneof![
             prop::collection::vec(inner, 0..4).prop_map(|items| format!("[ {} ]", items.join(","))),
-            prop::collection::vec(member, 0..4).prop_map(|members| format!("{{{}\n}}", members.join(", "))),
+            prop::collection::vec(member, 0..4)
+                .prop_map(|members| format!("{{{}\n}}", members.join(", "))),
         ]
     })
 }
@@ -206,10 +276,67 @@ fn is_huge_number(text: &str) -> bool {
 
 fn any_expression() -> impl Strategy<Value = String> {
     let word = select(vec![
-        "payload", "first", "range", "(", ")", "[", "]", "{", "}", "'", "\"", ".", ",", ":", "|", "+", "-", "*", "**", "/",
-        "//", "%", "~", "==", "<", " and ", " or ", " not ", " in ", " is ", " if ", " else ", "1", "0", "-1", "2.5",
-        "99999999999999999999", "none", "true", "'a'", "list", "map", "join", "length", "default", "tojson", "batch",
-        "slice", "sort", "attribute=", "items", "format", "x", "replace", "round", "sum", "split", "'%d'", "\\", "${", "é",
+        "payload",
+        "first",
+        "range",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        "\"",
+        ".",
+        ",",
+        ":",
+        "|",
+        "+",
+        "-",
+        "*",
+        "**",
+        "/",
+        "//",
+        "%",
+        "~",
+        "==",
+        "<",
+        " and ",
+        " or ",
+        " not ",
+        " in ",
+        " is ",
+        " if ",
+        " else ",
+        "1",
+        "0",
+        "-1",
+        "2.5",
+        "99999999999999999999",
+        "none",
+        "true",
+        "'a'",
+        "list",
+        "map",
+        "join",
+        "length",
+        "default",
+        "tojson",
+        "batch",
+        "slice",
+        "sort",
+        "attribute=",
+        "items",
+        "format",
+        "x",
+        "replace",
+        "round",
+        "sum",
+        "split",
+        "'%d'",
+        "\\",
+        "${",
+        "é",
     ]);
     prop_oneof![
         8 => prop::collection::vec(word, 0..20).prop_map(|words| words.concat()),
@@ -222,7 +349,9 @@ struct Anything;
 
 impl Scope for Anything {
     fn find(&self, _: &str) -> Option<Cow<'_, Value>> {
-        Some(Cow::Owned(json!({"x": 3, "items": [1, 2.5, "a", null, {"sku": "b"}], "text": "some text", "deep": [[[]]]})))
+        Some(Cow::Owned(
+            json!({"x": 3, "items": [1, 2.5, "a", null, {"sku": "b"}], "text": "some text", "deep": [[[]]]}),
+        ))
     }
 }
 

@@ -35,7 +35,9 @@ impl<'a> RunScope<'a> {
 
     fn outputs(&self) -> Value {
         let names = self.graph.nodes().iter().map(|node| &*node.name);
-        names.filter_map(|name| Some((name.to_owned(), self.output(name)?.into_owned()))).collect()
+        names
+            .filter_map(|name| Some((name.to_owned(), self.output(name)?.into_owned())))
+            .collect()
     }
 }
 

@@ -30,7 +30,10 @@ impl Deciding<'_> {
             Ok(true) => {
                 // Recorded before the attempt: after a crash, that it began is all that is known of it.
                 if node.delivery == Delivery::AtMostOnce {
-                    self.record(Event::StepStarted { step: key(node), attempt: 1 });
+                    self.record(Event::StepStarted {
+                        step: key(node),
+                        attempt: 1,
+                    });
                 }
                 self.invoke(index, 1, None);
             }
@@ -44,14 +47,24 @@ impl Deciding<'_> {
 
     /// Records that an attempt is under way, for those who look at the run meanwhile.
     pub(super) fn record_start(&mut self, step: &StepKey, attempt: u32) -> Result<(), Rejection> {
-        let stale = || Rejection::StaleAttempt { step: step.clone(), attempt };
+        let stale = || Rejection::StaleAttempt {
+            step: step.clone(),
+            attempt,
+        };
         let index = self.find_step(step).ok_or_else(stale)?;
         match self.run.step(step) {
             None if attempt == 1 && is_ready(self.graph, self.run, index) => {
-                self.record(Event::StepStarted { step: step.clone(), attempt });
+                self.record(Event::StepStarted {
+                    step: step.clone(),
+                    attempt,
+                });
                 Ok(())
             }
-            Some(found) if found.attempt == attempt && matches!(found.phase, Phase::Running { .. }) => Ok(()),
+            Some(found)
+                if found.attempt == attempt && matches!(found.phase, Phase::Running { .. }) =>
+            {
+                Ok(())
+            }
             _ => Err(stale()),
         }
     }

@@ -21,7 +21,11 @@ impl Deciding<'_> {
                 continue;
             }
             match self.run.step(&step) {
-                Some(Step { phase: Phase::Running { resume }, attempt, .. }) => {
+                Some(Step {
+                    phase: Phase::Running { resume },
+                    attempt,
+                    ..
+                }) => {
                     let (attempt, resume) = (*attempt, resume.clone());
                     self.continue_attempt(index, attempt, resume);
                 }
@@ -37,7 +41,12 @@ impl Deciding<'_> {
         self.end_if_done();
     }
 
-    fn continue_attempt(&mut self, index: NodeIndex, attempt: u32, resume: Option<crate::outcome::Resume>) {
+    fn continue_attempt(
+        &mut self,
+        index: NodeIndex,
+        attempt: u32,
+        resume: Option<crate::outcome::Resume>,
+    ) {
         match self.graph.node(index).delivery {
             Delivery::AtLeastOnce => self.invoke(index, attempt, resume),
             Delivery::AtMostOnce => {
@@ -66,31 +75,57 @@ impl Deciding<'_> {
     }
 
     fn wake_step(&mut self, index: NodeIndex, step: &StepKey) {
-        let Some(found) = self.run.step(step) else { return };
+        let Some(found) = self.run.step(step) else {
+            return;
+        };
         let (attempt, started_at) = (found.attempt, found.started_at.unwrap_or(self.now));
         match found.phase.clone() {
             Phase::Retrying { .. } => {
                 let attempt = attempt + 1;
-                self.record(Event::StepStarted { step: step.clone(), attempt });
+                self.record(Event::StepStarted {
+                    step: step.clone(),
+                    attempt,
+                });
                 self.invoke(index, attempt, None);
             }
-            Phase::Suspended { wait: Wait::Time { .. }, then: Then::Complete(output), .. } => {
-                self.record(Event::StepSucceeded { step: step.clone(), attempt, started_at, output, log: Vec::new() });
+            Phase::Suspended {
+                wait: Wait::Time { .. },
+                then: Then::Complete(output),
+                ..
+            } => {
+                self.record(Event::StepSucceeded {
+                    step: step.clone(),
+                    attempt,
+                    started_at,
+                    output,
+                    log: Vec::new(),
+                });
                 self.settle(index);
             }
-            Phase::Suspended { wait: Wait::Signal { name, .. }, then: Then::Complete(_), .. } => {
+            Phase::Suspended {
+                wait: Wait::Signal { name, .. },
+                then: Then::Complete(_),
+                ..
+            } => {
                 let failure = Failure::permanent(
                     "signal-timeout",
                     format!("the signal \"{name}\" did not arrive in time"),
                 );
                 self.fail(index, attempt, started_at, failure, Vec::new());
             }
-            Phase::Suspended { wait, state, then: Then::CallAgain } => {
+            Phase::Suspended {
+                wait,
+                state,
+                then: Then::CallAgain,
+            } => {
                 let wake = match wait {
                     Wait::Time { .. } => Wake::Timer,
                     Wait::Signal { .. } => Wake::SignalTimeout,
                 };
-                self.record(Event::StepResumed { step: step.clone(), wake: wake.clone() });
+                self.record(Event::StepResumed {
+                    step: step.clone(),
+                    wake: wake.clone(),
+                });
                 self.invoke(index, attempt, Some(crate::outcome::Resume { wake, state }));
             }
             // None of these waits for the clock.

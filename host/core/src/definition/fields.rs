@@ -29,12 +29,19 @@ impl<'d, 'p> Fields<'d, 'p> {
         if members.is_none() {
             problems.add(|| Problem::new(path, format!("must be an object, since it is {what}")));
         }
-        Self { members, path, what, known: Vec::new(), problems }
+        Self {
+            members,
+            path,
+            what,
+            known: Vec::new(),
+            problems,
+        }
     }
 
     fn problem(&mut self, field: &str, message: impl Into<String>) {
         let place = Pointer::Root(self.path);
-        self.problems.add(|| Problem::new(place.member(field).to_string(), message));
+        self.problems
+            .add(|| Problem::new(place.member(field).to_string(), message));
     }
 
     /// The value of a field; null counts as absent.
@@ -70,7 +77,13 @@ impl<'d, 'p> Fields<'d, 'p> {
         if name.trim().is_empty() {
             self.problem(field, "must not be empty");
         } else if name.chars().count() > NAME_MAX {
-            self.problem(field, format!("is {} characters long, the limit is {NAME_MAX}", name.chars().count()));
+            self.problem(
+                field,
+                format!(
+                    "is {} characters long, the limit is {NAME_MAX}",
+                    name.chars().count()
+                ),
+            );
         } else if name.chars().any(char::is_control) {
             self.problem(field, "must not contain control characters");
         } else if name.contains("${") || name.contains('}') {
@@ -82,7 +95,10 @@ impl<'d, 'p> Fields<'d, 'p> {
     pub(super) fn required_list(&mut self, field: &'static str, items_max: usize) -> &'d [Value] {
         match self.get(field) {
             Some(Value::Array(items)) if items.len() > items_max => {
-                self.problem(field, format!("has {} items, the limit is {items_max}", items.len()));
+                self.problem(
+                    field,
+                    format!("has {} items, the limit is {items_max}", items.len()),
+                );
                 &[]
             }
             Some(Value::Array(items)) => items,
@@ -104,7 +120,10 @@ impl<'d, 'p> Fields<'d, 'p> {
         T: FromStr<Err: std::fmt::Display>,
     {
         match self.get(field).map(Value::as_str) {
-            Some(Some(text)) => text.parse().map_err(|error: T::Err| self.problem(field, error.to_string())).ok(),
+            Some(Some(text)) => text
+                .parse()
+                .map_err(|error: T::Err| self.problem(field, error.to_string()))
+                .ok(),
             Some(None) => {
                 self.problem(field, "must be a string");
                 None
@@ -134,7 +153,10 @@ impl<'d, 'p> Fields<'d, 'p> {
             self.problem(field, "must be a list of step names");
             return None;
         };
-        let names: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        let names: Option<Vec<_>> = items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect();
         if names.is_none() {
             self.problem(field, "must be a list of step names");
         }
@@ -146,12 +168,17 @@ impl<'d, 'p> Fields<'d, 'p> {
         match self.get(field)? {
             Value::String(text) => {
                 let text = text.trim();
-                let bare = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+                let bare = text
+                    .strip_prefix("${")
+                    .and_then(|rest| rest.strip_suffix('}'));
                 Some(bare.unwrap_or(text).to_owned())
             }
             Value::Bool(constant) => Some(constant.to_string()),
             _ => {
-                self.problem(field, "must be an expression such as \"${payload.total > 100}\"");
+                self.problem(
+                    field,
+                    "must be an expression such as \"${payload.total > 100}\"",
+                );
                 None
             }
         }
@@ -160,9 +187,9 @@ impl<'d, 'p> Fields<'d, 'p> {
     /// A span of time: seconds as a number, or text such as `1h30m`.
     pub(super) fn duration(&mut self, field: &'static str) -> Option<Duration> {
         let parsed = match self.get(field)? {
-            Value::Number(seconds) => {
-                seconds.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            }
+            Value::Number(seconds) => seconds
+                .as_f64()
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             Value::String(text) => text
                 .parse::<jiff::SignedDuration>()
                 .ok()
@@ -170,8 +197,13 @@ impl<'d, 'p> Fields<'d, 'p> {
             _ => None,
         };
         match parsed {
-            None => self.problem(field, "must be seconds as a number, or text such as \"500ms\", \"20s\" or \"1h30m\""),
-            Some(span) if span > DURATION_MAX => self.problem(field, "must not be longer than ten years"),
+            None => self.problem(
+                field,
+                "must be seconds as a number, or text such as \"500ms\", \"20s\" or \"1h30m\"",
+            ),
+            Some(span) if span > DURATION_MAX => {
+                self.problem(field, "must not be longer than ten years");
+            }
             Some(_) => {}
         }
         parsed.filter(|span| *span <= DURATION_MAX)
@@ -179,9 +211,15 @@ impl<'d, 'p> Fields<'d, 'p> {
 
     pub(super) fn whole(&mut self, field: &'static str, least: u32, most: u32) -> Option<u32> {
         let value = self.get(field)?;
-        let whole = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=most).contains(n));
+        let whole = value
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| (least..=most).contains(n));
         if whole.is_none() {
-            self.problem(field, format!("must be a whole number from {least} to {most}"));
+            self.problem(
+                field,
+                format!("must be a whole number from {least} to {most}"),
+            );
         }
         whole
     }
@@ -195,11 +233,20 @@ impl<'d, 'p> Fields<'d, 'p> {
         number
     }
 
-    pub(super) fn choice<T: Copy>(&mut self, field: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        field: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
         let value = self.get(field)?;
-        let chosen = choices.iter().find(|(name, _)| value.as_str() == Some(name));
+        let chosen = choices
+            .iter()
+            .find(|(name, _)| value.as_str() == Some(name));
         if chosen.is_none() {
-            let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            let names: Vec<_> = choices
+                .iter()
+                .map(|(name, _)| format!("\"{name}\""))
+                .collect();
             self.problem(field, format!("must be one of {}", names.join(", ")));
         }
         chosen.map(|(_, choice)| *choice)
@@ -214,16 +261,26 @@ impl<'d, 'p> Fields<'d, 'p> {
     pub(super) fn finish(self) {
         let Some(members) = self.members else { return };
         let place = Pointer::Root(self.path);
-        for name in members.keys().filter(|name| !self.known.contains(&name.as_str())) {
+        for name in members
+            .keys()
+            .filter(|name| !self.known.contains(&name.as_str()))
+        {
             self.problems.add(|| {
-                Problem::new(place.member(name).to_string(), unknown("field", name, self.known.iter().copied()))
+                Problem::new(
+                    place.member(name).to_string(),
+                    unknown("field", name, self.known.iter().copied()),
+                )
             });
         }
     }
 }
 
 /// A sentence about a name that does not exist, with the nearest that does.
-pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
     const SHOWN: usize = 12;
     let known: Vec<&str> = known.into_iter().collect();
     let name = cut(name.to_owned(), NAME_MAX);
@@ -231,12 +288,18 @@ pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item 
         Some(nearest) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),
         None if known.is_empty() => format!("unknown {what} \"{name}\""),
         None => {
-            let mut shown: Vec<String> =
-                known.iter().take(SHOWN).map(|name| format!("\"{}\"", cut((*name).to_owned(), NAME_MAX))).collect();
+            let mut shown: Vec<String> = known
+                .iter()
+                .take(SHOWN)
+                .map(|name| format!("\"{}\"", cut((*name).to_owned(), NAME_MAX)))
+                .collect();
             if known.len() > SHOWN {
                 shown.push("…".to_owned());
             }
-            format!("unknown {what} \"{name}\"; known here: {}", shown.join(", "))
+            format!(
+                "unknown {what} \"{name}\"; known here: {}",
+                shown.join(", ")
+            )
         }
     }
 }
@@ -251,7 +314,12 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         candidate_length <= NAME_MAX && candidate_length.abs_diff(length) <= near_enough(candidate)
     });
     comparable
-        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), *candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()),
+                *candidate,
+            )
+        })
         .min()
         .filter(|(distance, candidate)| *distance <= near_enough(candidate))
         .map(|(_, candidate)| candidate)

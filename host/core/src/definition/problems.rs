@@ -21,7 +21,10 @@ pub struct Problem {
 impl Problem {
     /// A problem at a place. What is very long is cut off.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: cut(path.into(), SHOWN_MAX), message: cut(message.into(), SHOWN_MAX) }
+        Self {
+            path: cut(path.into(), SHOWN_MAX),
+            message: cut(message.into(), SHOWN_MAX),
+        }
     }
 }
 
@@ -53,10 +56,15 @@ impl Problems {
     #[must_use]
     pub fn in_order_of(self, document: &Value) -> Vec<Problem> {
         let mut found = self.found;
-        found.sort_by_cached_key(|problem| (place(document, &problem.path), problem.message.clone()));
+        found.sort_by_cached_key(|problem| {
+            (place(document, &problem.path), problem.message.clone())
+        });
         found.dedup();
         if self.more {
-            found.push(Problem::new("", "has more problems than these; mend them first"));
+            found.push(Problem::new(
+                "",
+                "has more problems than these; mend them first",
+            ));
         }
         found
     }

@@ -20,12 +20,17 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) const fn new() -> Self {
-        Self { values: VALUES_MAX, text_bytes: TEXT_MAX_BYTES }
+        Self {
+            values: VALUES_MAX,
+            text_bytes: TEXT_MAX_BYTES,
+        }
     }
 
     fn spend(&mut self, text_bytes: usize) -> Result<(), String> {
-        self.values =
-            self.values.checked_sub(1).ok_or_else(|| format!("gives more than {VALUES_MAX} values"))?;
+        self.values = self
+            .values
+            .checked_sub(1)
+            .ok_or_else(|| format!("gives more than {VALUES_MAX} values"))?;
         self.text_bytes = self
             .text_bytes
             .checked_sub(text_bytes)
@@ -39,7 +44,9 @@ impl Budget {
         match value {
             Value::Array(items) => {
                 check_depth(depth)?;
-                items.iter().try_for_each(|item| self.spend_value(item, depth + 1))
+                items
+                    .iter()
+                    .try_for_each(|item| self.spend_value(item, depth + 1))
             }
             Value::Object(members) => {
                 check_depth(depth)?;
@@ -52,9 +59,9 @@ impl Budget {
         }
     }
 
-    /// Turns a result into JSON, at a place so deep in a document. What JSON cannot hold (a missing key, a function,
-    /// not-a-number) is an error, not a null.
-    pub(super) fn to_json(&mut self, item: &Item, depth: usize) -> Result<Value, String> {
+    /// Counts a result, and turns it into JSON that is to stand so deep in a document. What JSON cannot hold (a missing
+    /// key, a function, not-a-number) is an error, not a null.
+    pub(super) fn spend_on(&mut self, item: &Item, depth: usize) -> Result<Value, String> {
         self.spend(item.as_str().map_or(0, str::len))?;
         match item.kind() {
             ValueKind::Undefined => Err(MISSING.to_owned()),
@@ -65,7 +72,10 @@ impl Budget {
             ValueKind::Seq | ValueKind::Iterable => {
                 check_depth(depth)?;
                 let items = item.try_iter().map_err(|error| describe(&error))?;
-                items.map(|item| self.to_json(&item, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+                items
+                    .map(|item| self.spend_on(&item, depth + 1))
+                    .collect::<Result<_, _>>()
+                    .map(Value::Array)
             }
             ValueKind::Map => {
                 check_depth(depth)?;
@@ -75,7 +85,7 @@ impl Budget {
                     let member = item.get_item(&key).map_err(|error| describe(&error))?;
                     let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
                     self.spend(name.len())?;
-                    object.insert(name, self.to_json(&member, depth + 1)?);
+                    object.insert(name, self.spend_on(&member, depth + 1)?);
                 }
                 Ok(Value::Object(object))
             }
@@ -86,7 +96,13 @@ impl Budget {
 
 /// Whether a list or an object may stand so deep, counted from zero.
 fn check_depth(depth: usize) -> Result<(), String> {
-    if depth < DEPTH_MAX { Ok(()) } else { Err(format!("gives a value nested deeper than {DEPTH_MAX} levels")) }
+    if depth < DEPTH_MAX {
+        Ok(())
+    } else {
+        Err(format!(
+            "gives a value nested deeper than {DEPTH_MAX} levels"
+        ))
+    }
 }
 
 fn number(item: &Item) -> Result<Value, String> {
@@ -99,5 +115,7 @@ fn number(item: &Item) -> Result<Value, String> {
         }
     }
     let real = f64::try_from(item.clone()).map_err(|error| describe(&error))?;
-    serde_json::Number::from_f64(real).map(Value::Number).ok_or_else(|| format!("gives {real}, which JSON cannot hold"))
+    serde_json::Number::from_f64(real)
+        .map(Value::Number)
+        .ok_or_else(|| format!("gives {real}, which JSON cannot hold"))
 }

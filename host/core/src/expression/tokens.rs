@@ -21,7 +21,11 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        while self.characters.next_if(|(_, character)| character.is_whitespace()).is_some() {}
+        while self
+            .characters
+            .next_if(|(_, character)| character.is_whitespace())
+            .is_some()
+        {}
         let (start, first) = self.characters.next()?;
         match first {
             '"' | '\'' => {
@@ -38,7 +42,10 @@ impl<'a> Iterator for Tokens<'a> {
             }
             _ if is_word(first) => {
                 let mut end = start + first.len_utf8();
-                while let Some((at, character)) = self.characters.next_if(|(_, character)| is_word(*character)) {
+                while let Some((at, character)) = self
+                    .characters
+                    .next_if(|(_, character)| is_word(*character))
+                {
                     end = at + character.len_utf8();
                 }
                 Some(Token::Word(&self.source[start..end]))
@@ -53,7 +60,10 @@ fn is_word(character: char) -> bool {
 }
 
 fn tokens(source: &str) -> Tokens<'_> {
-    Tokens { source, characters: source.char_indices().peekable() }
+    Tokens {
+        source,
+        characters: source.char_indices().peekable(),
+    }
 }
 
 /// How many words and signs there are, strings counted as one.
@@ -66,18 +76,29 @@ pub(super) fn count(source: &str) -> usize {
 /// MiniJinja would find it when the expression runs, which may be weeks after the workflow was created.
 pub(super) fn find_unknown(source: &str, environment: &Environment<'_>) -> Option<String> {
     // Called with nothing, a filter or a test that exists complains of that instead.
-    let is_unknown = |error: Error| matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest);
+    let is_unknown = |error: Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::UnknownFilter | ErrorKind::UnknownTest
+        )
+    };
     let (mut expected, mut after_dot) = (Expected::Anything, false);
     for token in tokens(source) {
         match (expected, token) {
             (Expected::Filter, Token::Word(filter))
-                if environment.empty_state().apply_filter(filter, &[]).is_err_and(is_unknown) =>
+                if environment
+                    .empty_state()
+                    .apply_filter(filter, &[])
+                    .is_err_and(is_unknown) =>
             {
                 return Some(format!("unknown filter \"{filter}\""));
             }
             (Expected::Test, Token::Word("not")) => continue,
             (Expected::Test, Token::Word(test))
-                if environment.empty_state().perform_test(test, &[]).is_err_and(is_unknown) =>
+                if environment
+                    .empty_state()
+                    .perform_test(test, &[])
+                    .is_err_and(is_unknown) =>
             {
                 return Some(format!("unknown test \"{test}\""));
             }

@@ -27,7 +27,11 @@ impl Names<'_> {
     }
 
     fn before(&self) -> impl Iterator<Item = &str> {
-        self.steps.iter().enumerate().filter(|(index, _)| self.is_before(*index)).map(|(_, name)| name.as_str())
+        self.steps
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.is_before(*index))
+            .map(|(_, name)| name.as_str())
     }
 }
 
@@ -60,7 +64,9 @@ impl Vocabulary for Names<'_> {
         // `${cool-off.duration}` asks for `cool` less the duration of `off`.
         let is_part = |step: &&str| step.split('-').any(|part| part == name) && step.contains('-');
         if let Some(step) = self.before().find(is_part) {
-            return format!("the dash of \"{step}\" is a minus in an expression; write steps[\"{step}\"]");
+            return format!(
+                "the dash of \"{step}\" is a minus in an expression; write steps[\"{step}\"]"
+            );
         }
         unknown("name", name, SCOPE.into_iter().chain(self.before()))
     }

@@ -32,7 +32,9 @@ fn topological_order(needs: &[Vec<NodeIndex>]) -> Vec<NodeIndex> {
             dependents[before].push(index);
         }
     }
-    let mut order: Vec<NodeIndex> = (0..needs.len()).filter(|&index| missing[index] == 0).collect();
+    let mut order: Vec<NodeIndex> = (0..needs.len())
+        .filter(|&index| missing[index] == 0)
+        .collect();
     let mut next = 0;
     while let Some(&index) = order.get(next) {
         next += 1;
@@ -64,12 +66,21 @@ pub(super) fn find_circles(needs: &[Vec<NodeIndex>]) -> Vec<Vec<NodeIndex>> {
         while let Some(index) = at.filter(|&index| walked_by[index].is_none()) {
             walked_by[index] = Some(start);
             walk.push(index);
-            at = needs[index].iter().copied().find(|&before| in_circle_or_behind[before]);
+            at = needs[index]
+                .iter()
+                .copied()
+                .find(|&before| in_circle_or_behind[before]);
         }
-        if let Some(meeting) = at.and_then(|index| walk.iter().position(|&earlier| earlier == index)) {
+        if let Some(meeting) =
+            at.and_then(|index| walk.iter().position(|&earlier| earlier == index))
+        {
             let mut circle = walk.split_off(meeting);
             circle.reverse();
-            let first = circle.iter().enumerate().min_by_key(|(_, index)| **index).map_or(0, |(place, _)| place);
+            let first = circle
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, index)| **index)
+                .map_or(0, |(place, _)| place);
             circle.rotate_left(first);
             circles.push(circle);
         }
@@ -83,7 +94,16 @@ mod tests {
 
     #[test]
     fn each_circle_is_found_and_what_is_behind_it_is_not_part_of_it() {
-        let needs = [vec![], vec![3, 0], vec![1], vec![2], vec![3], vec![6], vec![5], vec![7]];
+        let needs = [
+            vec![],
+            vec![3, 0],
+            vec![1],
+            vec![2],
+            vec![3],
+            vec![6],
+            vec![5],
+            vec![7],
+        ];
         assert_eq!(find_circles(&needs), [vec![1, 2, 3], vec![5, 6], vec![7]]);
         assert_eq!(find_ancestors(&needs), None);
     }
@@ -91,6 +111,9 @@ mod tests {
     #[test]
     fn ancestors_reach_all_the_way_back() {
         let ancestors = find_ancestors(&[vec![], vec![0], vec![], vec![1, 2]]);
-        assert_eq!(ancestors, Some(vec![vec![0], vec![0b1], vec![0], vec![0b111]]));
+        assert_eq!(
+            ancestors,
+            Some(vec![vec![0], vec![0b1], vec![0], vec![0b111]])
+        );
     }
 }

@@ -10,7 +10,9 @@ pub(super) fn mend(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let end = match first {
             '"' => end_of_string(rest),
-            '-' | '0'..='9' => rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(rest.len()),
+            '-' | '0'..='9' => rest
+                .find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
+                .unwrap_or(rest.len()),
             other => other.len_utf8(),
         };
         let (token, after) = rest.split_at(end);
@@ -67,5 +69,7 @@ fn mend_string(token: &str, mended: &mut String) {
 /// The half of a pair that an escape at the beginning of a text stands for.
 fn surrogate(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
-    u16::from_str_radix(digits, 16).ok().filter(|unit| (0xD800..=0xDFFF).contains(unit))
+    u16::from_str_radix(digits, 16)
+        .ok()
+        .filter(|unit| (0xD800..=0xDFFF).contains(unit))
 }

@@ -6,6 +6,8 @@
 //! `UPDATE=1 cargo test -p millwork-core` writes down what the machine answers now. Read the difference before you
 //! commit it: the file says what is right, not what happened.
 
+#![expect(clippy::disallowed_methods, reason = "the stories are in files")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +22,18 @@ pub(crate) trait Stage: Sized {
 
 /// Plays every story of a folder, and complains of each that ends otherwise than written. Returns how many there are.
 pub(crate) fn play<S: Stage>(folder: &str) -> usize {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(folder);
     let update = std::env::var_os("UPDATE").is_some();
     let (mut stories, mut complaints) = (0, Vec::new());
     for path in files(&folder) {
-        let name = path.file_name().expect("a file has a name").to_string_lossy();
-        let written = fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {name}: {error}"));
+        let name = path
+            .file_name()
+            .expect("a file has a name")
+            .to_string_lossy();
+        let written =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {name}: {error}"));
         let (preface, sections) = split(&written);
         let mut told = preface;
         for section in sections {
@@ -52,8 +60,11 @@ pub(crate) fn play<S: Stage>(folder: &str) -> usize {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("it was listed").path()).collect();
+    let entries = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("it was listed").path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     files
@@ -67,14 +78,23 @@ fn split(text: &str) -> (String, Vec<&str>) {
         .filter(|&at| at == 0 || text.as_bytes()[at - 1] == b'\n')
         .collect();
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    let sections = starts.iter().zip(ends).map(|(&start, end)| &text[start..end]).collect();
-    (text[..starts.first().copied().unwrap_or(text.len())].to_owned(), sections)
+    let sections = starts
+        .iter()
+        .zip(ends)
+        .map(|(&start, end)| &text[start..end])
+        .collect();
+    (
+        text[..starts.first().copied().unwrap_or(text.len())].to_owned(),
+        sections,
+    )
 }
 
 /// Plays a story, and writes it down again with the answers that it got.
 fn tell<S: Stage>(section: &str) -> Result<String, String> {
     let (title, body) = section.split_once('\n').ok_or("without a body")?;
-    let (head, acts) = body.split_once("\n\n").ok_or_else(|| format!("{title:?}: there is no blank line below the definition"))?;
+    let (head, acts) = body
+        .split_once("\n\n")
+        .ok_or_else(|| format!("{title:?}: there is no blank line below the definition"))?;
     let mut stage = S::set(head).map_err(|complaint| format!("{title:?}: {complaint}"))?;
     let mut told = format!("{title}\n{head}\n\n");
     for line in acts.lines().filter(|line| !line.starts_with("    ")) {
@@ -83,7 +103,9 @@ fn tell<S: Stage>(section: &str) -> Result<String, String> {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        let answer = stage.act(line).map_err(|complaint| format!("{title:?}, at {line:?}: {complaint}"))?;
+        let answer = stage
+            .act(line)
+            .map_err(|complaint| format!("{title:?}, at {line:?}: {complaint}"))?;
         for line in answer {
             told.push_str(&format!("    {line}\n"));
         }
@@ -94,8 +116,15 @@ fn tell<S: Stage>(section: &str) -> Result<String, String> {
 /// Both ways of telling a story, line by line where they agree.
 fn compare(written: &str, retold: &str) -> String {
     let (written, retold): (Vec<_>, Vec<_>) = (written.lines().collect(), retold.lines().collect());
-    let same = written.iter().zip(&retold).take_while(|(a, b)| a == b).count();
-    let mut lines: Vec<String> = written[..same].iter().map(|line| format!("  {line}")).collect();
+    let same = written
+        .iter()
+        .zip(&retold)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let mut lines: Vec<String> = written[..same]
+        .iter()
+        .map(|line| format!("  {line}"))
+        .collect();
     lines.extend(written[same..].iter().map(|line| format!("- {line}")));
     lines.extend(retold[same..].iter().map(|line| format!("+ {line}")));
     lines.join("\n")

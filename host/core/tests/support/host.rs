@@ -49,12 +49,24 @@ impl Host {
             payload: Json::from(json!({"yes": true})),
             vanished: Vec::new(),
         });
-        let world = world.unwrap_or_else(|problems| panic!("the definition does not hold: {problems:#?}"));
-        Self { world, now: START, under_way: BTreeMap::new(), ordered: BTreeSet::new(), wakes: BTreeMap::new() }
+        let world =
+            world.unwrap_or_else(|problems| panic!("the definition does not hold: {problems:#?}"));
+        Self {
+            world,
+            now: START,
+            under_way: BTreeMap::new(),
+            ordered: BTreeSet::new(),
+            wakes: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn node(&self, step: &StepKey) -> &Node {
-        self.world.graph.node(self.world.graph.find(&step.name).expect("it is a step of the graph"))
+        self.world.graph.node(
+            self.world
+                .graph
+                .find(&step.name)
+                .expect("it is a step of the graph"),
+        )
     }
 
     /// The name of any step, if there is one.
@@ -64,7 +76,9 @@ impl Host {
     }
 
     pub(crate) fn is_under_way(&self, step: &StepKey, attempt: u32) -> bool {
-        self.under_way.keys().any(|ordered| ordered.step == *step && ordered.attempt == attempt)
+        self.under_way
+            .keys()
+            .any(|ordered| ordered.step == *step && ordered.attempt == attempt)
     }
 
     pub(crate) fn answer(
@@ -83,7 +97,11 @@ impl Host {
         result: Result<Outcome, Failure>,
         chance: Chance,
     ) -> Result<Decision, Rejection> {
-        let began = self.under_way.iter().find(|(ordered, _)| ordered.step == *step).map(|(_, began)| *began);
+        let began = self
+            .under_way
+            .iter()
+            .find(|(ordered, _)| ordered.step == *step)
+            .map(|(_, began)| *began);
         let returned = AttemptReturned {
             step: step.clone(),
             attempt,
@@ -94,7 +112,8 @@ impl Host {
         };
         // It has come back, whatever the run makes of it.
         let before = self.under_way.clone();
-        self.under_way.retain(|ordered, _| ordered.step != *step || ordered.attempt != attempt);
+        self.under_way
+            .retain(|ordered, _| ordered.step != *step || ordered.attempt != attempt);
         let decided = self.decide(Command::CompleteAttempt(Box::new(returned)));
         if decided.is_err() {
             self.under_way = before;
@@ -133,13 +152,27 @@ impl Host {
                 let step = invoke.step.clone();
                 for &before in &self.node(&step).needs {
                     let before = StepKey::of(Arc::clone(&self.world.graph.node(before).name));
-                    let is_done = self.world.live.step(&before).is_some_and(|step| step.phase.is_done());
+                    let is_done = self
+                        .world
+                        .live
+                        .step(&before)
+                        .is_some_and(|step| step.phase.is_done());
                     assert!(is_done, "{step} was begun before {before} was done");
                 }
                 let wakes = self.wakes.get(&step).copied().unwrap_or_default();
-                assert!(invoke.resumed.is_none() || wakes > 0, "{step} was resumed without an event");
-                let ordered = Ordered { step, attempt: invoke.attempt, wakes };
-                assert!(self.ordered.insert(ordered.clone()), "an attempt was ordered twice: {ordered:?}");
+                assert!(
+                    invoke.resumed.is_none() || wakes > 0,
+                    "{step} was resumed without an event"
+                );
+                let ordered = Ordered {
+                    step,
+                    attempt: invoke.attempt,
+                    wakes,
+                };
+                assert!(
+                    self.ordered.insert(ordered.clone()),
+                    "an attempt was ordered twice: {ordered:?}"
+                );
                 self.under_way.insert(ordered, self.now);
             }
             Effect::StopAttempts => self.under_way.clear(),
@@ -147,26 +180,63 @@ impl Host {
     }
 
     fn waiting(&self) -> Vec<(StepKey, Phase)> {
-        let waits = |phase: &Phase| matches!(phase, Phase::Suspended { .. } | Phase::Retrying { .. });
-        let steps = self.world.live.steps().filter(|(_, step)| waits(&step.phase));
-        steps.map(|(key, step)| (key.clone(), step.phase.clone())).collect()
+        let waits =
+            |phase: &Phase| matches!(phase, Phase::Suspended { .. } | Phase::Retrying { .. });
+        let steps = self
+            .world
+            .live
+            .steps()
+            .filter(|(_, step)| waits(&step.phase));
+        steps
+            .map(|(key, step)| (key.clone(), step.phase.clone()))
+            .collect()
     }
 
     /// A run that ends leaves nothing under way, and says so where something may be.
     fn check_end(&self, decision: &Decision) {
         let ends = |event: &Event| {
-            matches!(event, Event::RunSucceeded {} | Event::RunFailed { .. } | Event::RunCancelled { .. })
+            matches!(
+                event,
+                Event::RunSucceeded {} | Event::RunFailed { .. } | Event::RunCancelled { .. }
+            )
         };
-        let end = decision.records.iter().position(|record| ends(&record.event));
-        assert_eq!(end.is_some(), self.world.live.status().is_finished(), "a run ends by an event");
+        let end = decision
+            .records
+            .iter()
+            .position(|record| ends(&record.event));
+        assert_eq!(
+            end.is_some(),
+            self.world.live.status().is_finished(),
+            "a run ends by an event"
+        );
         if let Some(end) = end {
-            assert_eq!(end + 1, decision.records.len(), "something happened after the end");
+            assert_eq!(
+                end + 1,
+                decision.records.len(),
+                "something happened after the end"
+            );
             let stops = decision.effects == [Effect::StopAttempts];
             let success = self.world.live.status() == RunStatus::Success;
-            assert!(if success { decision.effects.is_empty() } else { stops }, "{:?}", decision.effects);
-            assert_eq!(self.under_way, BTreeMap::new(), "the run has ended, and an attempt is under way");
+            assert!(
+                if success {
+                    decision.effects.is_empty()
+                } else {
+                    stops
+                },
+                "{:?}",
+                decision.effects
+            );
+            assert_eq!(
+                self.under_way,
+                BTreeMap::new(),
+                "the run has ended, and an attempt is under way"
+            );
             for (key, step) in self.world.live.steps() {
-                assert!(step.phase.is_finished() && step.completed_at.is_some(), "{key} is left open: {:?}", step.phase);
+                assert!(
+                    step.phase.is_finished() && step.completed_at.is_some(),
+                    "{key} is left open: {:?}",
+                    step.phase
+                );
             }
         }
     }
@@ -184,13 +254,33 @@ impl Host {
         for (key, phase) in waiting {
             let is_later = due(phase).is_none_or(|due| due > self.now);
             let now = self.world.live.step(key).map(|step| &step.phase);
-            assert!(!is_later || now == Some(phase), "{key} went on before its time: {phase:?}, now {now:?}");
+            assert!(
+                !is_later || now == Some(phase),
+                "{key} went on before its time: {phase:?}, now {now:?}"
+            );
         }
-        let first = self.world.live.steps().filter_map(|(_, step)| due(&step.phase)).min();
-        assert_eq!(self.world.live.wake_at(), first, "the run wakes at another time than its steps");
-        let due_now = self.world.live.steps().filter(|(_, step)| due(&step.phase).is_some_and(|due| due <= self.now));
+        let first = self
+            .world
+            .live
+            .steps()
+            .filter_map(|(_, step)| due(&step.phase))
+            .min();
+        assert_eq!(
+            self.world.live.wake_at(),
+            first,
+            "the run wakes at another time than its steps"
+        );
+        let due_now = self
+            .world
+            .live
+            .steps()
+            .filter(|(_, step)| due(&step.phase).is_some_and(|due| due <= self.now));
         let due_now: BTreeSet<&StepKey> = due_now.map(|(key, _)| key).collect();
-        assert_eq!(self.world.live.due(self.now).collect::<BTreeSet<_>>(), due_now, "other steps are due than wait");
+        assert_eq!(
+            self.world.live.due(self.now).collect::<BTreeSet<_>>(),
+            due_now,
+            "other steps are due than wait"
+        );
     }
 
     /// What the run holds for under way is exactly what was ordered and has not come back: nothing is lost, and nothing
@@ -198,19 +288,34 @@ impl Host {
     fn check_account(&self) {
         let live = &self.world.live;
         let key = |name: &Arc<str>| StepKey::of(Arc::clone(name));
-        let is_done = |name: &Arc<str>| live.step(&key(name)).is_some_and(|step| step.phase.is_done());
+        let is_done = |name: &Arc<str>| {
+            live.step(&key(name))
+                .is_some_and(|step| step.phase.is_done())
+        };
         let mut expected = BTreeSet::new();
         for node in self.world.graph.nodes() {
             let attempt = match live.step(&key(&node.name)) {
                 _ if live.status().is_finished() => None,
-                None if node.needs.iter().all(|&before| is_done(&self.world.graph.node(before).name)) => Some(1),
+                None if node
+                    .needs
+                    .iter()
+                    .all(|&before| is_done(&self.world.graph.node(before).name)) =>
+                {
+                    Some(1)
+                }
                 Some(step) if matches!(step.phase, Phase::Running { .. }) => Some(step.attempt),
                 _ => None,
             };
             expected.extend(attempt.map(|attempt| (key(&node.name), attempt)));
         }
-        let account: BTreeSet<_> =
-            self.under_way.keys().map(|ordered| (ordered.step.clone(), ordered.attempt)).collect();
-        assert_eq!(account, expected, "the attempts being made are not those that the run waits for");
+        let account: BTreeSet<_> = self
+            .under_way
+            .keys()
+            .map(|ordered| (ordered.step.clone(), ordered.attempt))
+            .collect();
+        assert_eq!(
+            account, expected,
+            "the attempts being made are not those that the run waits for"
+        );
     }
 }

@@ -13,21 +13,36 @@ pub(crate) struct Plugins {
 
 impl Plugins {
     pub(crate) fn new() -> Self {
-        let mut plugins = Self { known: BTreeMap::new() };
+        let mut plugins = Self {
+            known: BTreeMap::new(),
+        };
         for name in ["delay", "signal", "webhook"] {
             plugins.insert(name, None, None);
         }
         plugins
     }
 
-    pub(crate) fn insert(&mut self, plugin: &str, timeout: Option<Duration>, attempts_max: Option<u32>) {
-        let connector = Connector { digest: Digest::from_bytes([7; 32]), action: "run".to_owned(), timeout, attempts_max };
+    pub(crate) fn insert(
+        &mut self,
+        plugin: &str,
+        timeout: Option<Duration>,
+        attempts_max: Option<u32>,
+    ) {
+        let connector = Connector {
+            digest: Digest::from_bytes([7; 32]),
+            action: "run".to_owned(),
+            timeout,
+            attempts_max,
+        };
         self.known.insert(plugin.to_owned(), connector);
     }
 }
 
 impl Catalog for Plugins {
     fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
-        self.known.get(&reference.plugin).cloned().ok_or_else(|| format!("there is no plugin \"{}\"", reference.plugin))
+        self.known
+            .get(&reference.plugin)
+            .cloned()
+            .ok_or_else(|| format!("there is no plugin \"{}\"", reference.plugin))
     }
 }

@@ -41,7 +41,9 @@ impl<'a> Words<'a> {
 
     pub(crate) fn span(&mut self) -> Result<Duration, String> {
         let word = self.word("a span of time")?;
-        let span: jiff::SignedDuration = word.parse().map_err(|error| format!("{word:?} is no span of time: {error}"))?;
+        let span: jiff::SignedDuration = word
+            .parse()
+            .map_err(|error| format!("{word:?} is no span of time: {error}"))?;
         Duration::try_from(span).map_err(|_| format!("{word:?} is negative"))
     }
 
@@ -53,7 +55,10 @@ impl<'a> Words<'a> {
     /// The next JSON value, kept as it is written.
     pub(crate) fn json(&mut self) -> Result<Json, String> {
         let mut values = serde_json::Deserializer::from_str(self.0).into_iter::<Value>();
-        values.next().ok_or("JSON is missing at the end")?.map_err(|error| format!("{:?} is no JSON: {error}", self.0))?;
+        values
+            .next()
+            .ok_or("JSON is missing at the end")?
+            .map_err(|error| format!("{:?} is no JSON: {error}", self.0))?;
         let (text, rest) = self.0.split_at(values.byte_offset());
         self.0 = rest.trim_start();
         Json::from_text(text.trim()).map_err(|error| error.to_string())
@@ -62,11 +67,18 @@ impl<'a> Words<'a> {
     /// The next quoted text.
     pub(crate) fn text(&mut self) -> Result<String, String> {
         let json = self.json()?;
-        json.value().as_str().map(str::to_owned).ok_or_else(|| format!("{json} is no quoted text"))
+        json.value()
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{json} is no quoted text"))
     }
 
     /// Complains of whatever is left.
     pub(crate) fn end(&self) -> Result<(), String> {
-        if self.0.is_empty() { Ok(()) } else { Err(format!("{:?} has no meaning here", self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{:?} has no meaning here", self.0))
+        }
     }
 }

@@ -39,32 +39,66 @@ pub(crate) struct World {
 impl World {
     /// Checks a definition, and writes the first event of a run of it.
     pub(crate) fn create(beginning: Beginning) -> Result<Self, Vec<Problem>> {
-        let Beginning { document, plugins, env, payload, vanished } = beginning;
+        let Beginning {
+            document,
+            plugins,
+            env,
+            payload,
+            vanished,
+        } = beginning;
         let checked = check(&document, &plugins, &Arc::new(env));
-        let Some(graph) = checked.graph else { return Err(checked.problems) };
-        assert_eq!(checked.problems, [], "a graph was made of a definition that does not hold");
-        let pins = checked.connectors.into_iter().filter(|found| !vanished.contains(&found.reference));
+        let Some(graph) = checked.graph else {
+            return Err(checked.problems);
+        };
+        assert_eq!(
+            checked.problems,
+            [],
+            "a graph was made of a definition that does not hold"
+        );
+        let pins = checked
+            .connectors
+            .into_iter()
+            .filter(|found| !vanished.contains(&found.reference));
         let created = RunCreated {
             workflow: WorkflowId::from_parts(START, [1; 10]),
             version: 1,
             payload,
-            plugins: pins.map(|found| (found.reference, pin(found.connector))).collect(),
+            plugins: pins
+                .map(|found| (found.reference, pin(found.connector)))
+                .collect(),
         };
-        let record = Record { at: START, event: Event::RunCreated(Arc::new(created)) };
+        let record = Record {
+            at: START,
+            event: Event::RunCreated(Arc::new(created)),
+        };
         let journal = vec![record.encode()];
         let live = fold(&journal);
-        Ok(Self { graph, live, journal })
+        Ok(Self {
+            graph,
+            live,
+            journal,
+        })
     }
 
     /// Decides, writes, and checks that the journal tells the same run. A refusal has to leave the run as it was.
-    pub(crate) fn decide(&mut self, command: Command, now: Timestamp) -> Result<Decision, Rejection> {
+    pub(crate) fn decide(
+        &mut self,
+        command: Command,
+        now: Timestamp,
+    ) -> Result<Decision, Rejection> {
         let before = self.live.clone();
         let decided = decide(&self.graph, &mut self.live, command, now);
         match &decided {
-            Ok(decision) => self.journal.extend(decision.records.iter().map(Record::encode)),
+            Ok(decision) => self
+                .journal
+                .extend(decision.records.iter().map(Record::encode)),
             Err(_) => assert_eq!(self.live, before, "a refused command changed the run"),
         }
-        assert_eq!(fold(&self.journal), self.live, "the journal tells another run than the live one");
+        assert_eq!(
+            fold(&self.journal),
+            self.live,
+            "the journal tells another run than the live one"
+        );
         decided
     }
 
@@ -75,7 +109,10 @@ impl World {
 }
 
 fn fold(journal: &[String]) -> Run {
-    let records: Vec<Record> = journal.iter().map(|text| Record::decode(text).expect("it was just written")).collect();
+    let records: Vec<Record> = journal
+        .iter()
+        .map(|text| Record::decode(text).expect("it was just written"))
+        .collect();
     Run::fold(RunId::from_parts(START, [2; 10]), &records).expect("it begins with run-created")
 }
 
@@ -83,7 +120,9 @@ fn pin(connector: Connector) -> Pin {
     Pin {
         digest: connector.digest,
         action: connector.action,
-        timeout_ms: connector.timeout.map(|timeout| u64::try_from(timeout.as_millis()).expect("it is a short time")),
+        timeout_ms: connector
+            .timeout
+            .map(|timeout| u64::try_from(timeout.as_millis()).expect("it is a short time")),
         attempts_max: connector.attempts_max,
     }
 }
