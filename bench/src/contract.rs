@@ -140,7 +140,7 @@ impl Walk<'_> {
         }
         let before = self.sink.calls().len();
         let run = self.run_steps(json!([step]), json!({})).await?;
-        Ok((run, self.sink.calls().split_off(before)))
+        Ok((run, self.sink.calls_from(before)))
     }
 
     async fn ask(&mut self, request: &Request) -> Result<(Response, Value)> {

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use millwork_bench::null_server::{self, NullServer};
 use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
-use millwork_bench::sink::{Sink, Temper};
+use millwork_bench::sink::{self, Sink, Temper};
 use millwork_bench::{contract, crash, delays, mix, sleepers, throughput, triggers};
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
@@ -40,6 +40,8 @@ enum Command {
     Mix(Against<mix::Options>),
     /// Walk through the API and the connectors and compare with what they promise.
     Contract(Against<contract::Options>),
+    /// Listen for webhooks, and print what comes.
+    Sink(sink::Options),
     /// Serve the API's trigger without doing anything.
     NullServer(null_server::Options),
 }
@@ -140,6 +142,7 @@ async fn run(command: Command) -> Result<()> {
                 &contract::run(target.address, &sink, &against.options).await?,
             )
         }
+        Command::Sink(options) => sink::run(options).await,
         Command::NullServer(options) => null_server::run(options).await,
     }
 }

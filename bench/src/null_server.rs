@@ -2,6 +2,7 @@
 //!
 //! It is what Millwork is measured against. Same HTTP stack, same settings, same sizes; only the work is missing.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -12,17 +13,23 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::process::{Child, Command};
 
 use crate::client::Connection;
 
 /// As long as every acknowledgement of a run.
 const ANSWER: &str = r#"{"run_id":"00000000-0000-7000-8000-000000000000","status":"triggered"}"#;
+
+/// Connections that wait to be accepted, as many as Millwork lets wait.
+const BACKLOG: u32 = 4_096;
+
+/// How long a connection may idle. What it is does not matter; that there is a timer for it does.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long it may take to start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,11 +47,21 @@ pub struct Options {
 /// # Errors
 /// Where the address is taken.
 pub async fn run(options: Options) -> Result<()> {
-    let listener = TcpListener::bind(options.listen)
-        .await
+    let listener = listen(options.listen)
         .with_context(|| format!("could not listen on {}", options.listen))?;
     println!("{}", listener.local_addr()?);
     serve(listener).await
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve(listener: TcpListener) -> Result<()> {
@@ -55,18 +72,20 @@ async fn serve(listener: TcpListener) -> Result<()> {
             "/health/ready",
             get(|| async { Json(json!({"status": "ok"})) }),
         );
+    let mut http = Builder::new(TokioExecutor::new()).http1_only();
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT)
+        .pipeline_flush(true);
+    let service = TowerToHyperService::new(router);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            // A client that goes away is no concern of a server that does nothing.
-            drop(
-                Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await,
-            );
-        });
+        let connection = http
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .into_owned();
+        // A client that goes away is no concern of a server that does nothing.
+        tokio::spawn(async move { drop(connection.await) });
     }
 }
 

@@ -28,8 +28,40 @@ use crate::time::Timestamp;
 /// What `/text` answers.
 pub const TEXT: &str = "plain words";
 
+/// How often new calls are printed.
+const SHOW_BEAT: Duration = Duration::from_millis(100);
+
 /// The header that is the same for every attempt at a step of a run.
 pub const KEY_HEADER: &str = "idempotency-key";
+
+/// A sink to try workflows against.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Options {
+    /// Where it listens.
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    pub listen: SocketAddr,
+}
+
+/// Opens a sink and prints every call that comes, until the process is ended.
+///
+/// # Errors
+/// Where the address is taken.
+pub async fn run(options: Options) -> Result<()> {
+    let sink = Sink::open_at(options.listen, Temper::default()).await?;
+    println!("listening on {}", sink.url("/"));
+    let mut shown = 0;
+    loop {
+        for call in sink.calls_from(shown) {
+            shown += 1;
+            let key = call.key().unwrap_or("none");
+            println!(
+                "{} {} {} -> {} (key {key}, call {})",
+                call.at, call.method, call.path, call.status, call.number
+            );
+        }
+        tokio::time::sleep(SHOW_BEAT).await;
+    }
+}
 
 /// How a sink misbehaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,9 +140,16 @@ impl Sink {
     /// # Errors
     /// Where no port is free.
     pub async fn open(temper: Temper) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("could not open the sink's port")?;
+        Self::open_at((Ipv4Addr::LOCALHOST, 0).into(), temper).await
+    }
+
+    /// Listens where it is told to.
+    ///
+    /// # Errors
+    /// Where the address is taken.
+    pub async fn open_at(address: SocketAddr, temper: Temper) -> Result<Self> {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("could not open a sink on {address}"))?;
         let address = listener.local_addr()?;
         let random = fastrand::Rng::with_seed(temper.seed);
         let memory = Arc::new(Mutex::new(Memory {
@@ -145,7 +184,17 @@ impl Sink {
     /// Every call so far, in the order they came.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        lock(&self.memory).calls.clone()
+        self.calls_from(0)
+    }
+
+    /// The calls so far without the first few.
+    #[must_use]
+    pub fn calls_from(&self, first: usize) -> Vec<Call> {
+        lock(&self.memory)
+            .calls
+            .get(first..)
+            .unwrap_or_default()
+            .to_vec()
     }
 }
 

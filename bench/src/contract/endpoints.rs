@@ -22,6 +22,8 @@ pub(super) async fn walk(walk: &mut Walk<'_>) {
     walk.note("a trigger can wait for its run", result);
     let result = same_key(walk).await;
     walk.note("a key leads to one run", result);
+    let result = cancel(walk).await;
+    walk.note("a run is cancelled, once", result);
 }
 
 async fn hello(walk: &mut Walk<'_>) -> Result<String> {
@@ -181,13 +183,15 @@ fn is_moment(value: &Value) -> bool {
 async fn list(walk: &mut Walk<'_>) -> Result<String> {
     let workflow = waits_for_nothing(walk).await?;
     let mut triggered = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..6 {
         triggered.push(walk.api.trigger(&workflow, &json!({})).await?);
     }
     let mut listed = Vec::new();
-    let mut path = "/api/v1/runs?limit=2".to_owned();
+    let mut cursor = String::new();
     while listed.len() < 5 {
-        let (response, page) = walk.ask(&Request::get(&path).finish()).await?;
+        let (response, page) = walk
+            .ask(&Request::get(&format!("/api/v1/runs?limit=2{cursor}")).finish())
+            .await?;
         ensure!(
             response.status == 200 && page["limit"] == 2,
             "{} {page}",
@@ -198,16 +202,19 @@ async fn list(walk: &mut Walk<'_>) -> Result<String> {
         for item in items {
             listed.push(text(&item["uuid"])?);
         }
-        let cursor = text(&page["next_cursor"]).context("the first pages have no next_cursor")?;
-        path = format!("/api/v1/runs?limit=2&cursor={cursor}");
+        if listed.len() < 5 {
+            let next = text(&page["next_cursor"])
+                .context("a page with more behind it has no next_cursor")?;
+            cursor = format!("&cursor={next}");
+        }
     }
     triggered.reverse();
-    listed.truncate(5);
+
     ensure!(
         listed == triggered,
         "triggered (newest first) {triggered:?}, listed {listed:?}"
     );
-    Ok("the five newest, in three pages".to_owned())
+    Ok("the six newest, in three pages".to_owned())
 }
 
 async fn wait(walk: &mut Walk<'_>) -> Result<String> {
@@ -259,6 +266,36 @@ async fn same_key(walk: &mut Walk<'_>) -> Result<String> {
         response.status
     );
     Ok("the same run for the same request, 409 for another".to_owned())
+}
+
+async fn cancel(walk: &mut Walk<'_>) -> Result<String> {
+    let steps = json!([{"name": "long", "type": "delay", "config": {"duration": "1h"}}]);
+    let workflow = walk
+        .api
+        .create_workflow(&json!({"name": "contract", "steps": steps}))
+        .await?;
+    let run = walk.api.trigger(&workflow, &json!({})).await?;
+    let request = Request::post(&format!("/api/v1/runs/{run}/cancel")).json(&json!({}));
+    let (response, cancelled) = walk.ask(&request).await?;
+    ensure!(
+        response.status == 200 && cancelled["status"] == "cancelled",
+        "{} {cancelled}",
+        response.status
+    );
+    let (_, found) = walk
+        .ask(&Request::get(&format!("/api/v1/runs/{run}")).finish())
+        .await?;
+    ensure!(
+        found["status"] == "cancelled" && is_moment(&found["completed_at"]),
+        "read back, it is {found}"
+    );
+    let (response, again) = walk.ask(&request).await?;
+    ensure!(
+        response.status == 409,
+        "cancelling it again was answered {} {again}",
+        response.status
+    );
+    Ok("cancelled at once, 409 the second time".to_owned())
 }
 
 async fn waits_for_nothing(walk: &mut Walk<'_>) -> Result<String> {

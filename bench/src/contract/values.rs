@@ -114,8 +114,8 @@ async fn condition(walk: &mut Walk<'_>) -> Result<String> {
 async fn beside(walk: &mut Walk<'_>) -> Result<String> {
     let step = |name: &str, seconds: f64, needs: Value| json!({"name": name, "type": "delay", "config": {"duration": seconds}, "needs": needs});
     let steps = json!([
-        step("left", 0.5, json!([])),
-        step("right", 0.5, json!([])),
+        step("left", 1.0, json!([])),
+        step("right", 1.0, json!([])),
         step("both", 0.0, json!(["left", "right"])),
     ]);
     let run = walk.run_steps(steps, json!({})).await?;
@@ -130,8 +130,8 @@ async fn beside(walk: &mut Walk<'_>) -> Result<String> {
     };
     let millis = to.micros_since(from) / 1_000;
     ensure!(
-        (500..950).contains(&millis),
-        "two waits of 500 ms beside each other took {millis} ms"
+        (1_000..1_900).contains(&millis),
+        "two waits of a second beside each other took {millis} ms"
     );
-    Ok(format!("two waits of 500 ms took {millis} ms"))
+    Ok(format!("two waits of a second took {millis} ms"))
 }

@@ -27,6 +27,7 @@ pub(super) fn router(memory: Shared) -> Router {
         .route("/api/v1/workflows/{uuid}", get(workflow))
         .route("/api/v1/trigger", post(trigger))
         .route("/api/v1/runs/{uuid}", get(run))
+        .route("/api/v1/runs/{uuid}/cancel", post(cancel))
         .route("/api/v1/runs", get(list))
         .with_state(memory)
 }
@@ -176,6 +177,28 @@ async fn run(State(memory): State<Shared>, Path(uuid): Path<String>) -> Response
             "Workflow run not found",
             json!([]),
         ),
+    }
+}
+
+async fn cancel(State(memory): State<Shared>, Path(uuid): Path<String>) -> Response {
+    let mut memory = lock(&memory);
+    match memory.run(&uuid) {
+        None => problem(
+            &memory,
+            StatusCode::NOT_FOUND,
+            "Workflow run not found",
+            json!([]),
+        ),
+        Some(run) if run["status"] != "running" => problem(
+            &memory,
+            StatusCode::CONFLICT,
+            "the run has ended",
+            json!([]),
+        ),
+        Some(_) => {
+            memory.end_run(&uuid, "cancelled", Value::Null);
+            Json(memory.run(&uuid)).into_response()
+        }
     }
 }
 

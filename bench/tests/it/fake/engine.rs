@@ -61,9 +61,9 @@ pub(super) async fn execute(memory: Shared, run: String) {
         }
         _ => lock(&memory).end_run(&run, "success", Value::Null),
     }
-    if fault == Fault::CallsAfterTheEnd && fourth {
+    if fault == Fault::CallsAfterTheEnd {
         for step in steps.iter().filter(|step| step["type"] == "webhook") {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             let scope = RunScope(lock(&memory).run(&run).cloned().unwrap_or_default());
             let config = render(&step["config"], &scope, true).unwrap_or_default();
             drop(webhook::send(&config, &format!("{run}/call"), false).await);

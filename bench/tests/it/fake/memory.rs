@@ -75,6 +75,10 @@ impl Memory {
 
     pub(super) fn end_run(&mut self, uuid: &str, status: &str, error: Value) {
         self.change(uuid, |run| {
+            // What was cancelled stays so, whatever its steps come to.
+            if run["status"] != "running" {
+                return;
+            }
             run["status"] = status.into();
             run["completed_at"] = Timestamp::now().to_string().into();
             run["error"] = error;
