@@ -157,7 +157,9 @@ impl Config {
     /// The folder that is watched for plugins.
     #[must_use]
     pub fn plugins_dir(&self) -> PathBuf {
-        self.plugins_dir.clone().unwrap_or_else(|| self.data_dir.join("plugins"))
+        self.plugins_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("plugins"))
     }
 }
 
@@ -204,13 +206,19 @@ impl Default for Engine {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { payload_max_bytes: nonzero(2 << 20), definition_max_bytes: nonzero(1 << 20) }
+        Self {
+            payload_max_bytes: nonzero(2 << 20),
+            definition_max_bytes: nonzero(1 << 20),
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Auto }
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Auto,
+        }
     }
 }
 
@@ -220,5 +228,9 @@ const fn nonzero(value: usize) -> NonZeroUsize {
 
 fn read_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| de::Error::custom(format_args!("{text:?} is not an address with a port, such as 127.0.0.1:8002")))
+    text.parse().map_err(|_| {
+        de::Error::custom(format_args!(
+            "{text:?} is not an address with a port, such as 127.0.0.1:8002"
+        ))
+    })
 }
