@@ -124,10 +124,20 @@ impl Api {
     }
 
     fn payload_limit(&self) -> Limit {
-        Limit { what: "the payload", bytes: self.0.payload_max_bytes, around_bytes: 0, setting: "limits.payload_max_bytes" }
+        Limit {
+            what: "the payload",
+            bytes: self.0.payload_max_bytes,
+            around_bytes: 0,
+            setting: "limits.payload_max_bytes",
+        }
     }
 
     fn definition_limit(&self) -> Limit {
-        Limit { what: "the definition", bytes: self.0.definition_max_bytes, around_bytes: 0, setting: "limits.definition_max_bytes" }
+        Limit {
+            what: "the definition",
+            bytes: self.0.definition_max_bytes,
+            around_bytes: 0,
+            setting: "limits.definition_max_bytes",
+        }
     }
 }

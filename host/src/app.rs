@@ -27,7 +27,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(settings) => {
             let Loaded { config, .. } = load(settings)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(serve(config))
         }
         Command::Config(ConfigCommand::Show(settings)) => {
@@ -60,7 +62,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     })?;
     let address = server.local_addr()?;
 
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.data_dir, sqlite::Options::default())?);
+    let store: Arc<dyn Store> =
+        Arc::new(Sqlite::open(&config.data_dir, sqlite::Options::default())?);
     let loaded = plugins::load(&config, &store, address.ip().is_loopback()).await?;
     let bus: Arc<dyn Bus> = Arc::new(Local::new(config.engine.queue_max.get()));
     let engine = Engine::start(
@@ -71,7 +74,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         options(&config),
     );
     let in_flight_max = config.engine.in_flight_max.get();
-    tokio::spawn(worker::work(engine.clone(), Arc::clone(&bus), in_flight_max));
+    tokio::spawn(worker::work(
+        engine.clone(),
+        Arc::clone(&bus),
+        in_flight_max,
+    ));
     tokio::spawn(telemetry::keep_up(metrics.clone(), closing.clone()));
     tokio::spawn(telemetry::watch(engine.clone(), closing.clone()));
 
@@ -93,7 +100,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 fn options(config: &Config) -> Options {
-    let env = config.env.iter().map(|(name, value)| (name.clone(), serde_json::Value::from(value.as_str())));
+    let env = config
+        .env
+        .iter()
+        .map(|(name, value)| (name.clone(), serde_json::Value::from(value.as_str())));
     Options {
         in_flight_max: config.engine.in_flight_max.get(),
         backlog_max: config.engine.backlog_max.get(),
@@ -106,5 +116,11 @@ fn options(config: &Config) -> Options {
 
 /// The plugins that there are now, as the API shows them.
 fn list(plugins: Arc<Plugins>) -> Box<dyn Fn() -> Vec<api::PluginView> + Send + Sync> {
-    Box::new(move || plugins.list().iter().map(|plugin| plugins::view(plugin)).collect())
+    Box::new(move || {
+        plugins
+            .list()
+            .iter()
+            .map(|plugin| plugins::view(plugin))
+            .collect()
+    })
 }

@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// A durable workflow platform with sandboxed WebAssembly connectors.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
-#[command(name = "millwork", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "millwork",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 #[command(after_help = "Example:\n  millwork serve\n  curl http://127.0.0.1:8002/health")]
 pub struct Cli {
     /// What to do.
@@ -16,13 +21,22 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-#[expect(clippy::doc_markdown, reason = "the help shows the comments as they are")]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the help shows the comments as they are"
+)]
 pub enum Command {
     /// Run workflows: the API, the engine and the plugins in one process.
-    #[command(after_help = "Example:\n  millwork serve --listen 0.0.0.0:8002 --data-dir /var/lib/millwork")]
+    #[command(
+        after_help = "Example:\n  millwork serve --listen 0.0.0.0:8002 --data-dir /var/lib/millwork"
+    )]
     Serve(Settings),
     /// Look at the configuration.
-    #[command(subcommand, arg_required_else_help = true, disable_help_subcommand = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
     #[command(after_help = "Example:\n  millwork config show --config /etc/millwork.toml")]
     Config(ConfigCommand),
     /// Print the OpenAPI description of the API.
@@ -43,7 +57,10 @@ pub enum ConfigCommand {
 
 /// Settings that have a flag. Every other one is set in the file or by a variable: docs/config.md.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-#[expect(clippy::doc_markdown, reason = "the help shows the comments as they are")]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the help shows the comments as they are"
+)]
 pub struct Settings {
     /// The address and port to listen on [default: 127.0.0.1:8002] [variable: MILLWORK_LISTEN]
     #[arg(long, value_name = "ADDR")]
@@ -68,7 +85,9 @@ impl Settings {
             ("--data-dir", "data_dir", self.data_dir),
             ("--plugins-dir", "plugins_dir", self.plugins_dir),
         ];
-        let given = flags.into_iter().filter_map(|(flag, setting, text)| Some((flag, setting, text?)));
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, setting, text)| Some((flag, setting, text?)));
         crate::config::Layers {
             file: self.config,
             environment: crate::config::load::environment(),
@@ -97,8 +116,15 @@ mod tests {
     #[test]
     fn every_command_shows_an_example() {
         fn check(command: &clap::Command) {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.starts_with("Example:\n  "), "{} shows no example", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.starts_with("Example:\n  "),
+                "{} shows no example",
+                command.get_name()
+            );
             command.get_subcommands().for_each(check);
         }
         check(&Cli::command());
@@ -106,10 +132,25 @@ mod tests {
 
     #[test]
     fn a_flag_becomes_a_layer() {
-        let cli = Cli::try_parse_from(["millwork", "serve", "--listen", "0.0.0.0:1", "--config", "m.toml"]);
-        let Ok(Cli { command: Command::Serve(settings) }) = cli else { panic!("{cli:?}") };
+        let cli = Cli::try_parse_from([
+            "millwork",
+            "serve",
+            "--listen",
+            "0.0.0.0:1",
+            "--config",
+            "m.toml",
+        ]);
+        let Ok(Cli {
+            command: Command::Serve(settings),
+        }) = cli
+        else {
+            panic!("{cli:?}")
+        };
         let layers = settings.into_layers();
         assert_eq!(layers.file, Some(PathBuf::from("m.toml")));
-        assert_eq!(layers.flags, [("--listen", "server.listen", "0.0.0.0:1".to_owned())]);
+        assert_eq!(
+            layers.flags,
+            [("--listen", "server.listen", "0.0.0.0:1".to_owned())]
+        );
     }
 }

@@ -29,11 +29,16 @@ const NAP: Duration = Duration::from_secs(5);
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that may ask")]
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the place that may sleep")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that may sleep"
+    )]
     async fn sleep_until(&self, at: Timestamp) {
         loop {
             let left = at.since(self.now());
@@ -55,7 +60,9 @@ impl ManualClock {
     /// A clock that shows a time.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Arc::new(watch::Sender::new(now)) }
+        Self {
+            now: Arc::new(watch::Sender::new(now)),
+        }
     }
 
     /// Moves the clock forward.

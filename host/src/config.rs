@@ -164,7 +164,10 @@ impl Plugins {
         let read = |(name, grant): (&String, &Grant)| {
             let read = toml::Value::try_from(grant).map_err(|error| error.to_string());
             let grant = read.and_then(|value| value.try_into().map_err(|error| error.to_string()));
-            Ok((name.clone(), grant.map_err(|error| format!("plugins.grants.{name}: {}", error.trim_end()))?))
+            Ok((
+                name.clone(),
+                grant.map_err(|error| format!("plugins.grants.{name}: {}", error.trim_end()))?,
+            ))
         };
         self.grants.iter().map(read).collect()
     }
@@ -174,7 +177,9 @@ impl Config {
     /// The folder that is watched for plugins.
     #[must_use]
     pub fn plugins_dir(&self) -> PathBuf {
-        self.plugins_dir.clone().unwrap_or_else(|| self.data_dir.join("plugins"))
+        self.plugins_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("plugins"))
     }
 }
 
@@ -221,13 +226,19 @@ impl Default for Engine {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { payload_max_bytes: nonzero(2 << 20), definition_max_bytes: nonzero(1 << 20) }
+        Self {
+            payload_max_bytes: nonzero(2 << 20),
+            definition_max_bytes: nonzero(1 << 20),
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Auto }
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Auto,
+        }
     }
 }
 
@@ -237,5 +248,9 @@ const fn nonzero(value: usize) -> NonZeroUsize {
 
 fn read_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| de::Error::custom(format_args!("{text:?} is not an address with a port, such as 127.0.0.1:8002")))
+    text.parse().map_err(|_| {
+        de::Error::custom(format_args!(
+            "{text:?} is not an address with a port, such as 127.0.0.1:8002"
+        ))
+    })
 }

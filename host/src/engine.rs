@@ -200,7 +200,11 @@ impl Engine {
     ) -> Self {
         let schedule = Arc::new(Schedule::starting_at(clock.now()));
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&schedule));
-        let definitions = Definitions::new(Arc::clone(&store), Arc::clone(&plugins), Arc::clone(&options.env));
+        let definitions = Definitions::new(
+            Arc::clone(&store),
+            Arc::clone(&plugins),
+            Arc::clone(&options.env),
+        );
         let engine = Self(Arc::new(Parts {
             schedule,
             store,
@@ -228,15 +232,24 @@ impl Engine {
     /// Everything that is wrong with the definition; or the store.
     pub async fn create_workflow(&self, mut document: Value) -> Result<WorkflowId, Error> {
         let parts = &self.0;
-        let graph = parts.definitions.check(&document).await.map_err(Error::InvalidDefinition)?;
+        let graph = parts
+            .definitions
+            .check(&document)
+            .await
+            .map_err(Error::InvalidDefinition)?;
         let created_at = parts.clock.now();
         let id = random::workflow_id(created_at);
         // Answers carry the host's own `uuid`; what a client sent under that name was never part of the definition.
         if let Some(fields) = document.as_object_mut() {
             fields.shift_remove("uuid");
         }
-        let workflow =
-            Workflow { id, version: 1, name: graph.name.clone(), definition: document.to_string(), created_at };
+        let workflow = Workflow {
+            id,
+            version: 1,
+            name: graph.name.clone(),
+            definition: document.to_string(),
+            created_at,
+        };
         parts.store.insert_workflow(workflow).await?;
         parts.definitions.keep(id, 1, graph);
         tracing::debug!(workflow.id = %id, "workflow created");
@@ -273,14 +286,22 @@ impl Engine {
             payload: trigger.payload,
             plugins: parts.definitions.pins(&compiled)?,
         });
-        let record = Record { at, event: Event::RunCreated(Arc::clone(&created)) };
+        let record = Record {
+            at,
+            event: Event::RunCreated(Arc::clone(&created)),
+        };
         let commit = Commit {
             run,
             first_seq: 0,
             records: vec![record.encode()],
             summary: Run::new(run, Arc::clone(&created), at).summary(),
             due_at: Some(at),
-            new: Some(NewRun { workflow: created.workflow, version: created.version, created_at: at, idempotency: idempotency.clone() }),
+            new: Some(NewRun {
+                workflow: created.workflow,
+                version: created.version,
+                created_at: at,
+                idempotency: idempotency.clone(),
+            }),
         };
         // In hand before it is written, so that nobody who reads the store takes it up beside us.
         let place = parts.registry.reserve(run);
@@ -296,15 +317,25 @@ impl Engine {
         match committed {
             Committed::Written => {
                 metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
-                self.hand_on_reserved(place, WorkItem { run, fresh: Some(Fresh { created, at }) });
+                self.hand_on_reserved(
+                    place,
+                    WorkItem {
+                        run,
+                        fresh: Some(Fresh { created, at }),
+                    },
+                );
                 Ok(run)
             }
-            Committed::Replayed { run, fingerprint } if idempotency.as_ref().is_some_and(|i| i.fingerprint == fingerprint) => {
+            Committed::Replayed { run, fingerprint }
+                if idempotency
+                    .as_ref()
+                    .is_some_and(|i| i.fingerprint == fingerprint) =>
+            {
                 Ok(run)
             }
-            Committed::Replayed { .. } => {
-                Err(Error::IdempotencyKeyReused { key: trigger.idempotency_key.unwrap_or_default() })
-            }
+            Committed::Replayed { .. } => Err(Error::IdempotencyKeyReused {
+                key: trigger.idempotency_key.unwrap_or_default(),
+            }),
             // The random part of the identifier has come up twice. It has not happened yet.
             Committed::Conflict => Err(Error::Store(millwork_store::Error::Damaged {
                 what: "a new run",
@@ -320,7 +351,11 @@ impl Engine {
         }
         let (backlog, limit) = (self.backlog(), parts.options.backlog_max);
         if backlog >= limit {
-            return Err(Error::Overloaded { backlog, limit, retry_after: RETRY_AFTER });
+            return Err(Error::Overloaded {
+                backlog,
+                limit,
+                retry_after: RETRY_AFTER,
+            });
         }
         Ok(())
     }
@@ -349,9 +384,18 @@ impl Engine {
     /// # Errors
     /// The store, or a journal that cannot be read.
     pub async fn find_run(&self, id: RunId) -> Result<Option<RunView>, Error> {
-        let Some(run) = self.load(id).await? else { return Ok(None) };
-        let compiled = self.0.definitions.find(run.created().workflow, run.created().version).await?;
-        Ok(Some(RunView { run, graph: Arc::clone(&compiled.graph) }))
+        let Some(run) = self.load(id).await? else {
+            return Ok(None);
+        };
+        let compiled = self
+            .0
+            .definitions
+            .find(run.created().workflow, run.created().version)
+            .await?;
+        Ok(Some(RunView {
+            run,
+            graph: Arc::clone(&compiled.graph),
+        }))
     }
 
     /// Waits for a run to end, and gives it back as it is then, or when the time is up.
@@ -380,21 +424,37 @@ impl Engine {
     }
 
     fn waiter(&self, id: RunId) -> Arc<Notify> {
-        let mut waiters = self.0.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = self
+            .0
+            .waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Arc::clone(waiters.entry(id).or_default())
     }
 
     fn forget_waiter(&self, id: RunId, notify: &Notify) {
-        let mut waiters = self.0.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = self
+            .0
+            .waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Two hold it now: the map and the caller. Where there are more, somebody else waits too.
-        if waiters.get(&id).is_some_and(|kept| std::ptr::eq(kept.as_ref(), notify) && Arc::strong_count(kept) <= 2) {
+        if waiters
+            .get(&id)
+            .is_some_and(|kept| std::ptr::eq(kept.as_ref(), notify) && Arc::strong_count(kept) <= 2)
+        {
             waiters.remove(&id);
         }
     }
 
     /// Tells everybody who waits that a run has ended.
     fn announce_end(&self, run: &Run) {
-        let waiter = self.0.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(&run.id());
+        let waiter = self
+            .0
+            .waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&run.id());
         if let Some(waiter) = waiter {
             waiter.notify_waiters();
         }
@@ -402,7 +462,8 @@ impl Engine {
         metrics::counter!(telemetry::RUNS_COMPLETED, "status" => status).increment(1);
         if let Some(ended_at) = run.completed_at() {
             let took = ended_at.since(run.created_at());
-            metrics::histogram!(telemetry::RUN_SECONDS, "status" => status).record(took.as_secs_f64());
+            metrics::histogram!(telemetry::RUN_SECONDS, "status" => status)
+                .record(took.as_secs_f64());
         }
     }
 
@@ -423,9 +484,16 @@ impl Engine {
         loop {
             let mut view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
             let first_seq = view.run.next_seq();
-            let decision = match decide(&view.graph, &mut view.run, command.clone(), self.0.clock.now()) {
+            let decision = match decide(
+                &view.graph,
+                &mut view.run,
+                command.clone(),
+                self.0.clock.now(),
+            ) {
                 Ok(decision) => decision,
-                Err(Rejection::Finished { run, status }) => return Err(Error::Finished { run, status }),
+                Err(Rejection::Finished { run, status }) => {
+                    return Err(Error::Finished { run, status });
+                }
                 // Only attempts can be stale.
                 Err(Rejection::StaleAttempt { .. }) => continue,
             };
@@ -445,11 +513,20 @@ impl Engine {
     /// Asks every part for a sign of life.
     pub async fn health(&self) -> Health {
         let store = self.0.store.ping().await.err().map(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the store gives no sign of life");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the store gives no sign of life"
+            );
             "the store cannot be read or written; the log says why".to_owned()
         });
-        let closing = self.0.is_closing.load(Ordering::Relaxed).then(|| "shutting down".to_owned());
-        Health { parts: vec![("store", store), ("engine", closing)] }
+        let closing = self
+            .0
+            .is_closing
+            .load(Ordering::Relaxed)
+            .then(|| "shutting down".to_owned());
+        Health {
+            parts: vec![("store", store), ("engine", closing)],
+        }
     }
 
     /// Stops taking work in, lets what is in hand go on for a while, then lets go of it. What is let go of is in the
@@ -491,7 +568,9 @@ impl Engine {
 
     /// Hands a due run on to the bus, where there is room. A run that is in hand already needs no room.
     fn offer(&self, item: WorkItem) -> bool {
-        let Some(place) = self.0.registry.enqueue(item.run) else { return true };
+        let Some(place) = self.0.registry.enqueue(item.run) else {
+            return true;
+        };
         let has_room = self.0.bus.publish(item).is_ok();
         if has_room {
             place.keep();
@@ -510,7 +589,9 @@ impl Engine {
             .map(|text| Record::decode(text))
             .collect::<Result<_, _>>()
             .map_err(|error| unreadable(error.to_string()))?;
-        Run::fold(id, &records).map(Some).map_err(|error| unreadable(error.to_string()))
+        Run::fold(id, &records)
+            .map(Some)
+            .map_err(|error| unreadable(error.to_string()))
     }
 }
 
@@ -536,14 +617,23 @@ async fn remove_old_runs(engine: Engine) {
     let parts = &engine.0;
     loop {
         let now = parts.clock.now();
-        let kept = parts.options.retention.map_or(now.as_micros(), |age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+        let kept = parts.options.retention.map_or(now.as_micros(), |age| {
+            i64::try_from(age.as_micros()).unwrap_or(i64::MAX)
+        });
         let before = Timestamp::from_micros(now.as_micros().saturating_sub(kept));
-        match parts.store.remove_finished(before, now, RETENTION_BATCH).await {
+        match parts
+            .store
+            .remove_finished(before, now, RETENTION_BATCH)
+            .await
+        {
             // There may be more: go on at once, batch by batch, so that nobody waits behind a long deletion.
             Ok(removed) if removed == RETENTION_BATCH => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "could not remove old runs; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not remove old runs; trying again"
+                );
             }
         }
         parts.clock.sleep_until(now.after(RETENTION_EVERY)).await;

@@ -15,15 +15,30 @@ pub struct Kept(pub Arc<dyn Store>);
 #[async_trait]
 impl KeyValue for Kept {
     async fn get(&self, scope: &Scope, key: &str) -> Result<Option<Entry>, KvError> {
-        let found = self.0.find_value(&value_key(scope, key)).await.map_err(unavailable)?;
-        Ok(found.map(|value| Entry { value: value.bytes, version: value.version }))
+        let found = self
+            .0
+            .find_value(&value_key(scope, key))
+            .await
+            .map_err(unavailable)?;
+        Ok(found.map(|value| Entry {
+            value: value.bytes,
+            version: value.version,
+        }))
     }
 
-    async fn set(&self, scope: &Scope, key: &str, value: Vec<u8>, expected: Expectation) -> Result<u64, KvError> {
+    async fn set(
+        &self,
+        scope: &Scope,
+        key: &str,
+        value: Vec<u8>,
+        expected: Expectation,
+    ) -> Result<u64, KvError> {
         match self.write(scope, key, Some(value), expected).await? {
             Written::Version(version) => Ok(version),
             Written::Conflict(found) => Err(KvError::Conflict(found)),
-            Written::Deleted => Err(KvError::Unavailable("the store deleted what it was to write".to_owned())),
+            Written::Deleted => Err(KvError::Unavailable(
+                "the store deleted what it was to write".to_owned(),
+            )),
         }
     }
 
@@ -48,18 +63,31 @@ impl Kept {
             Expectation::Absent => Expected::Absent,
             Expectation::Version(version) => Expected::Version(version),
         };
-        self.0.write_value(&value_key(scope, key), value, expected).await.map_err(unavailable)
+        self.0
+            .write_value(&value_key(scope, key), value, expected)
+            .await
+            .map_err(unavailable)
     }
 }
 
 fn value_key(scope: &Scope, key: &str) -> ValueKey {
-    ValueKey { plugin: scope.plugin.clone(), workflow: scope.workflow.clone(), key: key.to_owned() }
+    ValueKey {
+        plugin: scope.plugin.clone(),
+        workflow: scope.workflow.clone(),
+        key: key.to_owned(),
+    }
 }
 
 /// What a plugin is told of a store that failed: nothing of the database.
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn unavailable(error: millwork_store::Error) -> KvError {
-    tracing::warn!(error = &error as &dyn std::error::Error, "a plugin's value could not be read or written");
+    tracing::warn!(
+        error = &error as &dyn std::error::Error,
+        "a plugin's value could not be read or written"
+    );
     KvError::Unavailable("the store did not answer".to_owned())
 }
 
@@ -72,7 +100,10 @@ impl PluginSource for Kept {
                 wasm: Bytes::from(plugin.wasm),
             })),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a plugin's bytes could not be read");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a plugin's bytes could not be read"
+                );
                 Err("the store did not answer".to_owned())
             }
         }

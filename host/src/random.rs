@@ -6,7 +6,8 @@ use millwork_core::time::Timestamp;
 
 fn draw<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes once it has started");
+    getrandom::fill(&mut bytes)
+        .expect("the operating system gives random bytes once it has started");
     bytes
 }
 

@@ -13,7 +13,10 @@ const INTERRUPTED: i32 = 130;
 /// # Errors
 /// Where the operating system does not let us listen.
 pub fn on_signal() -> io::Result<CancellationToken> {
-    let mut signals = Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? };
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    };
     let closing = CancellationToken::new();
     let token = closing.clone();
     tokio::spawn(async move {
@@ -21,7 +24,9 @@ pub fn on_signal() -> io::Result<CancellationToken> {
         tracing::info!("{name}: finishing what is under way; a second signal ends at once");
         token.cancel();
         let name = signals.next().await;
-        tracing::warn!("{name} again: ending at once; what was under way goes on at the next start");
+        tracing::warn!(
+            "{name} again: ending at once; what was under way goes on at the next start"
+        );
         std::process::exit(INTERRUPTED);
     });
     Ok(closing)

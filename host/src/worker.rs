@@ -14,8 +14,12 @@ pub async fn work(engine: Engine, bus: Arc<dyn Bus>, in_flight_max: usize) {
     let places = Arc::new(Semaphore::new(in_flight_max));
     loop {
         // The place before the item: what is taken from the bus is begun at once.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Some(item) = bus.receive().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Some(item) = bus.receive().await else {
+            return;
+        };
         let in_flight = metrics::gauge!(telemetry::IN_FLIGHT);
         in_flight.increment(1.0);
         let engine_of_run = engine.clone();

@@ -30,8 +30,16 @@ pub(super) struct Limit {
 impl Limit {
     /// Says that something is larger.
     pub(super) fn exceeded(self) -> Problem {
-        let Self { what, bytes, setting, .. } = self;
-        Problem::new(Kind::TooLarge, format!("{what} is larger than {bytes} bytes, the limit ({setting})"))
+        let Self {
+            what,
+            bytes,
+            setting,
+            ..
+        } = self;
+        Problem::new(
+            Kind::TooLarge,
+            format!("{what} is larger than {bytes} bytes, the limit ({setting})"),
+        )
     }
 }
 
@@ -63,10 +71,14 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Reads a body whole.
 pub(super) async fn read(body: Body, limit: Limit, timeout: Duration) -> Result<Bytes, Problem> {
-    tokio::time::timeout(timeout, collect(body, limit)).await.unwrap_or_else(|_| {
-        let detail = format!("the body was not there after {timeout:?}, the limit (server.body_timeout)");
-        Err(Problem::new(Kind::BodyTimeout, detail))
-    })
+    tokio::time::timeout(timeout, collect(body, limit))
+        .await
+        .unwrap_or_else(|_| {
+            let detail = format!(
+                "the body was not there after {timeout:?}, the limit (server.body_timeout)"
+            );
+            Err(Problem::new(Kind::BodyTimeout, detail))
+        })
 }
 
 async fn collect(body: Body, limit: Limit) -> Result<Bytes, Problem> {
@@ -99,18 +111,28 @@ async fn collect(body: Body, limit: Limit) -> Result<Bytes, Problem> {
     if is_too_large(length) {
         return Err(limit.exceeded());
     }
-    Ok(if gathered.is_empty() { whole } else { gathered.freeze() })
+    Ok(if gathered.is_empty() {
+        whole
+    } else {
+        gathered.freeze()
+    })
 }
 
 /// Whether a body is declared as JSON in UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(declared)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let Some(Ok(declared)) = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str())
+    else {
+        return false;
+    };
     if declared == "application/json" {
         return true;
     }
     let mut parts = declared.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let is_json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
     is_json
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
@@ -138,7 +160,10 @@ pub(super) fn document(body: &[u8]) -> Result<serde_json::Value, Problem> {
 
 fn text(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|error| {
-        let detail = format!("the body is not UTF-8: byte {} cannot be read", error.valid_up_to());
+        let detail = format!(
+            "the body is not UTF-8: byte {} cannot be read",
+            error.valid_up_to()
+        );
         Problem::new(Kind::MalformedJson, detail)
     })
 }
@@ -147,7 +172,10 @@ fn refused(error: &serde_json::Error) -> Problem {
     if error.is_data() {
         return Problem::invalid(vec![Fault::new("", "must be a JSON object")]);
     }
-    Problem::new(Kind::MalformedJson, format!("the body is not JSON: {error}"))
+    Problem::new(
+        Kind::MalformedJson,
+        format!("the body is not JSON: {error}"),
+    )
 }
 
 /// The place of a member, as a JSON Pointer.
@@ -160,7 +188,9 @@ pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     match serde_json::from_str::<&str>(raw.get()) {
         Ok(text) => Some(Cow::Borrowed(text)),
         // With an escape in it, it is not in the body as it is meant.
-        Err(_) => serde_json::from_str::<String>(raw.get()).ok().map(Cow::Owned),
+        Err(_) => serde_json::from_str::<String>(raw.get())
+            .ok()
+            .map(Cow::Owned),
     }
 }
 
@@ -204,21 +234,37 @@ impl<'de> Deserialize<'de> for Name<'de> {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { what: "the body", bytes: NonZeroUsize::new(6).expect("6"), around_bytes: 2, setting: "limits.body" };
+    const LIMIT: Limit = Limit {
+        what: "the body",
+        bytes: NonZeroUsize::new(6).expect("6"),
+        around_bytes: 2,
+        setting: "limits.body",
+    };
 
     fn chunked(chunks: &[&'static str]) -> Body {
-        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes()))).collect();
+        let chunks: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes())))
+            .collect();
         Body::from_stream(futures::stream::iter(chunks))
     }
 
     async fn read_all(body: Body) -> Result<Bytes, String> {
-        read(body, LIMIT, Duration::from_secs(5)).await.map_err(|problem| problem.detail().to_owned())
+        read(body, LIMIT, Duration::from_secs(5))
+            .await
+            .map_err(|problem| problem.detail().to_owned())
     }
 
     #[tokio::test]
     async fn a_body_is_read_in_one_piece_or_in_many() {
-        assert_eq!(read_all(Body::from("12345678")).await, Ok("12345678".into()));
-        assert_eq!(read_all(chunked(&["12", "", "345", "678"])).await, Ok("12345678".into()));
+        assert_eq!(
+            read_all(Body::from("12345678")).await,
+            Ok("12345678".into())
+        );
+        assert_eq!(
+            read_all(chunked(&["12", "", "345", "678"])).await,
+            Ok("12345678".into())
+        );
         assert_eq!(read_all(Body::empty()).await, Ok("".into()));
     }
 
@@ -232,17 +278,37 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_does_not_come_is_not_waited_for() {
         let body = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-        let problem = read(body, LIMIT, Duration::from_millis(5)).await.expect_err("it never comes");
-        assert_eq!(problem.detail(), "the body was not there after 5ms, the limit (server.body_timeout)");
+        let problem = read(body, LIMIT, Duration::from_millis(5))
+            .await
+            .expect_err("it never comes");
+        assert_eq!(
+            problem.detail(),
+            "the body was not there after 5ms, the limit (server.body_timeout)"
+        );
     }
 
     #[test]
     fn json_is_declared_in_several_ways() {
-        let declared = |value: &'static str| is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().expect("a header"))]));
-        for yes in ["application/json", "Application/JSON; charset=\"UTF-8\"", "application/cloudevents+json;charset=utf-8"] {
+        let declared = |value: &'static str| {
+            is_json(&HeaderMap::from_iter([(
+                header::CONTENT_TYPE,
+                value.parse().expect("a header"),
+            )]))
+        };
+        for yes in [
+            "application/json",
+            "Application/JSON; charset=\"UTF-8\"",
+            "application/cloudevents+json;charset=utf-8",
+        ] {
             assert!(declared(yes), "{yes}");
         }
-        for no in ["text/plain", "application/json; charset=latin1", "application/jsonp", "text/x+json", ""] {
+        for no in [
+            "text/plain",
+            "application/json; charset=latin1",
+            "application/jsonp",
+            "text/x+json",
+            "",
+        ] {
             assert!(!declared(no), "{no}");
         }
         assert!(!is_json(&HeaderMap::new()));
@@ -250,14 +316,24 @@ mod tests {
 
     #[test]
     fn members_keep_their_order_and_their_text() {
-        let members = Members::read(br#" {"b": 1.10, "\u0061": {"x" : [ ]}} "#).expect("it is an object");
-        let told: Vec<_> = members.0.iter().map(|(name, value)| format!("{name}={}", value.get())).collect();
+        let members =
+            Members::read(br#" {"b": 1.10, "\u0061": {"x" : [ ]}} "#).expect("it is an object");
+        let told: Vec<_> = members
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.get()))
+            .collect();
         assert_eq!(told, ["b=1.10", r#"a={"x" : [ ]}"#]);
     }
 
     #[test]
     fn what_is_no_object_is_refused_in_words() {
-        let refusal = |body: &[u8]| Members::read(body).expect_err("it is no object").detail().to_owned();
+        let refusal = |body: &[u8]| {
+            Members::read(body)
+                .expect_err("it is no object")
+                .detail()
+                .to_owned()
+        };
         insta::assert_snapshot!(
             [refusal(b""), refusal(b"{\"a\":1,}"), refusal(b"{}\n x"), refusal(b"[]"), refusal(b"{\"\xff\":1}")].join("\n"),
             @r#"

@@ -24,7 +24,10 @@ pub(super) struct Healthy {
     version: &'static str,
 }
 
-const HEALTHY: Healthy = Healthy { status: "ok", version: env!("CARGO_PKG_VERSION") };
+const HEALTHY: Healthy = Healthy {
+    status: "ok",
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 /// Is everything well?
 ///
@@ -70,7 +73,10 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
 
 async fn judge(api: &Api) -> Result<Response, Problem> {
     if api.closing().is_cancelled() {
-        return Err(Problem::new(Kind::ShuttingDown, "the server is shutting down"));
+        return Err(Problem::new(
+            Kind::ShuttingDown,
+            "the server is shutting down",
+        ));
     }
     match failing(api.engine().health().await) {
         None => Ok(answer(StatusCode::OK, &HEALTHY)),
@@ -80,9 +86,13 @@ async fn judge(api: &Api) -> Result<Response, Problem> {
 
 /// Names what is not well.
 fn failing(health: Health) -> Option<Problem> {
-    let wrong = health.parts.into_iter().filter_map(|(part, wrong)| Some(Fault::new(part, wrong?)));
+    let wrong = health
+        .parts
+        .into_iter()
+        .filter_map(|(part, wrong)| Some(Fault::new(part, wrong?)));
     let faults: Vec<_> = wrong.collect();
-    (!faults.is_empty()).then(|| Problem::of_faults(Kind::Unavailable, "not everything is well", faults))
+    (!faults.is_empty())
+        .then(|| Problem::of_faults(Kind::Unavailable, "not everything is well", faults))
 }
 
 #[cfg(test)]
@@ -91,10 +101,16 @@ mod tests {
 
     #[test]
     fn what_is_not_well_is_named() {
-        assert!(failing(Health { parts: vec![("store", None), ("bus", None)] }).is_none());
+        assert!(
+            failing(Health {
+                parts: vec![("store", None), ("bus", None)]
+            })
+            .is_none()
+        );
         let parts = vec![("store", Some("does not answer".to_owned())), ("bus", None)];
         let problem = failing(Health { parts }).expect("the store is not well");
-        let body: serde_json::Value = serde_json::from_slice(&problem.body("r")).expect("it is JSON");
+        let body: serde_json::Value =
+            serde_json::from_slice(&problem.body("r")).expect("it is JSON");
         insta::assert_json_snapshot!(body, @r#"
         {
           "type": "/docs/errors/unavailable",

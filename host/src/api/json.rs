@@ -14,7 +14,11 @@ use super::problem::Problem;
 /// An answer: a status and what is written as JSON.
 pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(text) => respond(status, HeaderValue::from_static("application/json"), Bytes::from(text)),
+        Ok(text) => respond(
+            status,
+            HeaderValue::from_static("application/json"),
+            Bytes::from(text),
+        ),
         Err(error) => Problem::internal().caused_by(error).into_response(),
     }
 }
@@ -23,7 +27,9 @@ pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 pub(super) fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 

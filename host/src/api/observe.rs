@@ -46,11 +46,16 @@ struct Route {
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::HEAD, Method::DELETE];
 
 /// Statuses that are counted by number; the others share one.
-const STATUSES: [u16; 13] = [200, 202, 304, 400, 404, 405, 408, 409, 413, 415, 422, 500, 503];
+const STATUSES: [u16; 14] = [
+    200, 202, 304, 400, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503,
+];
 
 impl Observe {
     pub(super) fn new(path: impl Into<String>) -> Self {
-        Self(Arc::new(Route { path: path.into(), seconds: Default::default() }))
+        Self(Arc::new(Route {
+            path: path.into(),
+            seconds: Default::default(),
+        }))
     }
 }
 
@@ -58,7 +63,10 @@ impl<S> Layer<S> for Observe {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Observed<S> {
-        Observed { inner, route: Arc::clone(&self.0) }
+        Observed {
+            inner,
+            route: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -108,8 +116,13 @@ where
 
 impl Route {
     fn count(&self, method: &Method, status: StatusCode, took: Duration) {
-        let by_method = METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len());
-        let by_status = STATUSES.binary_search(&status.as_u16()).unwrap_or(STATUSES.len());
+        let by_method = METHODS
+            .iter()
+            .position(|known| known == method)
+            .unwrap_or(METHODS.len());
+        let by_status = STATUSES
+            .binary_search(&status.as_u16())
+            .unwrap_or(STATUSES.len());
         let seconds = self.seconds[by_method][by_status].get_or_init(|| {
             let method = METHODS.get(by_method).map_or("other", Method::as_str).to_owned();
             let status = STATUSES.get(by_status).map_or_else(|| "other".to_owned(), u16::to_string);
@@ -133,12 +146,19 @@ fn make_request_id() -> HeaderValue {
     // The standard library seeds its hashers at random: enough to tell one process from another.
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let text = format!("{:016x}-{:x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
+    let text = format!(
+        "{:016x}-{:x}",
+        *PROCESS,
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
     HeaderValue::try_from(text).expect("digits and a dash may stand in a header")
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {
-    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let cause = std::io::Error::other(format!("panicked: {}", message.unwrap_or("without words")));
     Problem::internal().caused_by(cause).into_response()
 }
@@ -151,25 +171,44 @@ fn finish(response: &mut Response, request_id: &HeaderValue, route: &str) {
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         // The router's own refusals come without a body.
-        None if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(Kind::MethodNotAllowed, "this path has other methods; the header Allow names them")
-        }
-        None if response.status() == StatusCode::NOT_FOUND => {
-            Problem::new(Kind::UnknownRoute, "nothing is served under this path; /docs shows every path there is")
-        }
+        None if response.status() == StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            Kind::MethodNotAllowed,
+            "this path has other methods; the header Allow names them",
+        ),
+        None if response.status() == StatusCode::NOT_FOUND => Problem::new(
+            Kind::UnknownRoute,
+            "nothing is served under this path; /docs shows every path there is",
+        ),
         None => return,
     };
     let request_id = request_id.to_str().unwrap_or_default();
     if let Some(cause) = problem.cause() {
         if response.status().is_server_error() {
-            tracing::error!(request.id = request_id, problem = problem.kind().slug(), http.route = route, error = cause, "could not answer: {}", problem.detail());
+            tracing::error!(
+                request.id = request_id,
+                problem = problem.kind().slug(),
+                http.route = route,
+                error = cause,
+                "could not answer: {}",
+                problem.detail()
+            );
         } else {
-            tracing::debug!(request.id = request_id, problem = problem.kind().slug(), http.route = route, error = cause, "refused: {}", problem.detail());
+            tracing::debug!(
+                request.id = request_id,
+                problem = problem.kind().slug(),
+                http.route = route,
+                error = cause,
+                "refused: {}",
+                problem.detail()
+            );
         }
     }
     *response.body_mut() = problem.body(request_id).into();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.remove(header::CONTENT_LENGTH);
 }
 
@@ -182,7 +221,12 @@ mod tests {
 
     use super::*;
 
-    async fn ask(router: &Router, method: Method, path: &str, request_id: Option<&str>) -> (Response<()>, String) {
+    async fn ask(
+        router: &Router,
+        method: Method,
+        path: &str,
+        request_id: Option<&str>,
+    ) -> (Response<()>, String) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(request_id) = request_id {
             request = request.header(REQUEST_ID, request_id);
@@ -190,8 +234,13 @@ mod tests {
         let request = request.body(Body::empty()).expect("it is a request");
         let Ok(response) = router.clone().oneshot(request).await;
         let (head, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, 10_000).await.expect("it has a body");
-        (Response::from_parts(head, ()), String::from_utf8(body.to_vec()).expect("it is text"))
+        let body = axum::body::to_bytes(body, 10_000)
+            .await
+            .expect("it has a body");
+        (
+            Response::from_parts(head, ()),
+            String::from_utf8(body.to_vec()).expect("it is text"),
+        )
     }
 
     fn router() -> Router {
@@ -199,13 +248,21 @@ mod tests {
             panic!("the secret is xyzzy")
         }
         Router::new()
-            .route("/fine", get(|| async { "fine" }).layer(Observe::new("/fine")))
+            .route(
+                "/fine",
+                get(|| async { "fine" }).layer(Observe::new("/fine")),
+            )
             .route("/panic", get(panic).layer(Observe::new("/panic")))
     }
 
     #[tokio::test]
     async fn an_answer_carries_the_request_identifier_sent_or_made() {
-        let id = |response: &Response<()>| response.headers()[REQUEST_ID].to_str().expect("it is text").to_owned();
+        let id = |response: &Response<()>| {
+            response.headers()[REQUEST_ID]
+                .to_str()
+                .expect("it is text")
+                .to_owned()
+        };
         let router = router();
         let (response, body) = ask(&router, Method::GET, "/fine", Some("a/b-1")).await;
         assert_eq!((id(&response).as_str(), body.as_str()), ("a/b-1", "fine"));
@@ -221,8 +278,14 @@ mod tests {
     async fn a_panic_becomes_an_answer_that_tells_nothing() {
         let (response, body) = ask(&router(), Method::GET, "/panic", Some("r-1")).await;
         assert_eq!(response.status(), 500);
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
-        assert!(body.contains("\"request_id\":\"r-1\"") && !body.contains("xyzzy"), "{body}");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        assert!(
+            body.contains("\"request_id\":\"r-1\"") && !body.contains("xyzzy"),
+            "{body}"
+        );
     }
 
     #[tokio::test]
@@ -230,7 +293,10 @@ mod tests {
         let (response, body) = ask(&router(), Method::DELETE, "/fine", Some("r-1")).await;
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
-        assert_eq!(response.headers()[header::CONTENT_LENGTH], body.len().to_string());
+        assert_eq!(
+            response.headers()[header::CONTENT_LENGTH],
+            body.len().to_string()
+        );
         assert!(body.contains("/docs/errors/method-not-allowed"), "{body}");
     }
 

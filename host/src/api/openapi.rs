@@ -71,23 +71,34 @@ problems! {
 fn describe(kinds: &[Kind]) -> BTreeMap<String, RefOr<Described>> {
     let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
     for &kind in kinds {
-        by_status.entry(kind.status().as_u16()).or_default().push(kind);
+        by_status
+            .entry(kind.status().as_u16())
+            .or_default()
+            .push(kind);
     }
-    let described = by_status.into_iter().map(|(status, kinds)| (status.to_string(), RefOr::T(describe_status(&kinds))));
+    let described = by_status
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), RefOr::T(describe_status(&kinds))));
     described.collect()
 }
 
 fn describe_status(kinds: &[Kind]) -> Described {
     let titles: Vec<_> = kinds.iter().map(|kind| kind.title()).collect();
     let examples = kinds.iter().map(|kind| {
-        let example = ExampleBuilder::new().summary(kind.title()).value(Some(example(*kind))).build();
+        let example = ExampleBuilder::new()
+            .summary(kind.title())
+            .value(Some(example(*kind)))
+            .build();
         (kind.slug().to_owned(), RefOr::T(example))
     });
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .examples_from_iter(examples.collect::<Vec<_>>())
         .build();
-    ResponseBuilder::new().description(titles.join("; ")).content("application/problem+json", content).build()
+    ResponseBuilder::new()
+        .description(titles.join("; "))
+        .content("application/problem+json", content)
+        .build()
 }
 
 fn example(kind: Kind) -> Value {
@@ -115,13 +126,23 @@ pub fn document() -> String {
             operation.responses.responses.extend(Internal::responses());
         }
     }
-    let mut text = document.to_pretty_json().expect("texts, numbers and maps by name can be written as JSON");
+    let mut text = document
+        .to_pretty_json()
+        .expect("texts, numbers and maps by name can be written as JSON");
     text.push('\n');
     text
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch].into_iter().flatten()
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.delete,
+        &mut item.patch,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The description of this API
@@ -136,7 +157,11 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 )]
 pub(super) async fn openapi() -> Response {
     static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document()));
-    respond(StatusCode::OK, HeaderValue::from_static("application/json"), DOCUMENT.clone())
+    respond(
+        StatusCode::OK,
+        HeaderValue::from_static("application/json"),
+        DOCUMENT.clone(),
+    )
 }
 
 #[cfg(test)]
@@ -160,10 +185,17 @@ mod tests {
                     assert!(!operation[field].is_null(), "{name} has no {field}");
                 }
                 assert!(!operation["responses"]["500"].is_null(), "{name}");
-                assert!(!path.contains("_id}") || !operation["responses"]["422"].is_null(), "{name}");
+                assert!(
+                    !path.contains("_id}") || !operation["responses"]["422"].is_null(),
+                    "{name}"
+                );
                 let has_body = !operation["requestBody"].is_null();
                 for status in ["400", "413", "415"] {
-                    assert_eq!(has_body, !operation["responses"][status].is_null(), "{name}: {status}");
+                    assert_eq!(
+                        has_body,
+                        !operation["responses"][status].is_null(),
+                        "{name}: {status}"
+                    );
                 }
             }
         }
@@ -175,7 +207,9 @@ mod tests {
             match value {
                 Value::Object(members) => {
                     found.extend(members.get("$ref").and_then(Value::as_str));
-                    members.values().for_each(|member| references(member, found));
+                    members
+                        .values()
+                        .for_each(|member| references(member, found));
                 }
                 Value::Array(items) => items.iter().for_each(|item| references(item, found)),
                 _ => {}

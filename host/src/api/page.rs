@@ -33,8 +33,15 @@ impl<T> Page<T> {
     pub(super) fn of(mut items: Vec<T>, limit: usize, run: impl Fn(&T) -> RunId) -> Self {
         let has_more = items.len() > limit;
         items.truncate(limit);
-        let next_cursor = items.last().filter(|_| has_more).map(|last| cursor_after(run(last)));
-        Self { items, next_cursor, limit }
+        let next_cursor = items
+            .last()
+            .filter(|_| has_more)
+            .map(|last| cursor_after(run(last)));
+        Self {
+            items,
+            next_cursor,
+            limit,
+        }
     }
 }
 
@@ -46,7 +53,10 @@ fn cursor_after(run: RunId) -> String {
 
 /// Reads a cursor: the run after which the page begins.
 pub(super) fn read_cursor(text: &str) -> Result<RunId, String> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; 17]>::try_from(bytes).ok());
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| <[u8; 17]>::try_from(bytes).ok());
     match bytes {
         Some([VERSION, run @ ..]) => Ok(RunId::from_bytes(run)),
         _ => Err("is no cursor: send the next_cursor of a page as it is".to_owned()),
@@ -55,7 +65,10 @@ pub(super) fn read_cursor(text: &str) -> Result<RunId, String> {
 
 /// Reads a page's limit.
 pub(super) fn read_limit(text: &str) -> Result<usize, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| format!("must be a whole number from 1 to {LIMIT_MAX}"))
 }
 
@@ -74,9 +87,16 @@ mod tests {
 
     #[test]
     fn the_last_page_has_no_cursor() {
-        let runs = |count: u8| (0..count).map(|n| RunId::from_bytes([n; 16])).collect::<Vec<_>>();
+        let runs = |count: u8| {
+            (0..count)
+                .map(|n| RunId::from_bytes([n; 16]))
+                .collect::<Vec<_>>()
+        };
         let page = Page::of(runs(3), 2, |run| *run);
-        assert_eq!((page.items.len(), page.next_cursor), (2, Some(cursor_after(RunId::from_bytes([1; 16])))));
+        assert_eq!(
+            (page.items.len(), page.next_cursor),
+            (2, Some(cursor_after(RunId::from_bytes([1; 16]))))
+        );
         assert_eq!(Page::of(runs(2), 2, |run| *run).next_cursor, None);
         assert_eq!(Page::of(runs(0), 2, |run| *run).next_cursor, None);
     }
@@ -85,7 +105,11 @@ mod tests {
     fn a_limit_is_from_1_to_200() {
         assert_eq!((read_limit("1"), read_limit("200")), (Ok(1), Ok(200)));
         for text in ["0", "201", "-1", "1.5", "many", ""] {
-            assert_eq!(read_limit(text), Err("must be a whole number from 1 to 200".to_owned()), "{text}");
+            assert_eq!(
+                read_limit(text),
+                Err("must be a whole number from 1 to 200".to_owned()),
+                "{text}"
+            );
         }
     }
 }

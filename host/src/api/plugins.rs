@@ -90,5 +90,10 @@ pub(super) struct Plugins {
     responses((status = 200, description = "The plugins", body = Plugins)),
 )]
 pub(super) async fn list(State(api): State<Api>) -> Response {
-    answer(StatusCode::OK, &Plugins { items: api.plugins() })
+    answer(
+        StatusCode::OK,
+        &Plugins {
+            items: api.plugins(),
+        },
+    )
 }

@@ -43,7 +43,10 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -75,7 +78,13 @@ pub(super) struct ProblemBody<'a> {
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let inner = Inner { kind, detail: detail.into(), errors: Vec::new(), retry_after: None, cause: None };
+        let inner = Inner {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            cause: None,
+        };
         Self(Arc::new(inner))
     }
 
@@ -94,7 +103,8 @@ impl Problem {
             0 | 1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        Self::new(kind, format!("{what}{}{more}", first.unwrap_or_default())).with(|inner| inner.errors = errors)
+        Self::new(kind, format!("{what}{}{more}", first.unwrap_or_default()))
+            .with(|inner| inner.errors = errors)
     }
 
     /// Says what it is about, in front of what happened.
@@ -127,14 +137,29 @@ impl Problem {
 
     /// What only the log may know.
     pub(super) fn cause(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.cause.as_ref().map(|cause| &**cause as &(dyn Error + 'static))
+        self.0
+            .cause
+            .as_ref()
+            .map(|cause| &**cause as &(dyn Error + 'static))
     }
 
     /// Writes the body.
     pub(super) fn body(&self, request_id: &str) -> Vec<u8> {
-        let Inner { kind, detail, errors, .. } = &*self.0;
+        let Inner {
+            kind,
+            detail,
+            errors,
+            ..
+        } = &*self.0;
         let status = kind.status().as_u16();
-        let body = ProblemBody { page: kind.page(), title: kind.title(), status, detail, request_id, errors };
+        let body = ProblemBody {
+            page: kind.page(),
+            title: kind.title(),
+            status,
+            detail,
+            request_id,
+            errors,
+        };
         serde_json::to_vec(&body).expect("texts and a number can be written as JSON")
     }
 }
@@ -145,7 +170,9 @@ impl IntoResponse for Problem {
         if let Some(wait) = self.0.retry_after {
             // Whole seconds, at least one: zero would ask for a busy loop.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response.extensions_mut().insert(self);
         response
@@ -173,12 +200,18 @@ mod tests {
           "request_id": "r-1"
         }
         "#);
-        assert_eq!(problem.cause().map(ToString::to_string), Some("connection to 10.0.0.3 refused".to_owned()));
+        assert_eq!(
+            problem.cause().map(ToString::to_string),
+            Some("connection to 10.0.0.3 refused".to_owned())
+        );
     }
 
     #[test]
     fn every_fault_is_listed_and_the_first_is_in_the_detail() {
-        let faults = vec![Fault::new("/workflow_id", "is missing"), Fault::new("/payload", "must be an object")];
+        let faults = vec![
+            Fault::new("/workflow_id", "is missing"),
+            Fault::new("/payload", "must be an object"),
+        ];
         insta::assert_json_snapshot!(body(&Problem::invalid(faults)), @r#"
         {
           "type": "/docs/errors/invalid-request",
@@ -203,8 +236,12 @@ mod tests {
     #[test]
     fn a_wait_is_rounded_up_to_whole_seconds() {
         for (wait, header) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] {
-            let problem = Problem::new(Kind::Overloaded, "later").retry_after(Duration::from_millis(wait));
-            assert_eq!(problem.into_response().headers()[header::RETRY_AFTER], header);
+            let problem =
+                Problem::new(Kind::Overloaded, "later").retry_after(Duration::from_millis(wait));
+            assert_eq!(
+                problem.into_response().headers()[header::RETRY_AFTER],
+                header
+            );
         }
     }
 }

@@ -21,7 +21,9 @@ impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for Id<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let parameters = RawPathParams::from_request_parts(parts, state).await;
-        let refuse = |name: &str, why: &dyn Display| Problem::invalid(vec![Fault::new(name, why.to_string())]);
+        let refuse = |name: &str, why: &dyn Display| {
+            Problem::invalid(vec![Fault::new(name, why.to_string())])
+        };
         let parameters = parameters.map_err(|_| refuse("path", &"must be UTF-8"))?;
         let (name, text) = parameters.iter().next().unwrap_or_default();
         text.parse().map(Self).map_err(|error| refuse(name, &error))
@@ -41,22 +43,37 @@ impl Query {
         // Any text is a query, so there is nothing to refuse.
         let left = match uri.query() {
             None | Some("") => Vec::new(),
-            Some(_) => axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(left)| left).unwrap_or_default(),
+            Some(_) => axum::extract::Query::try_from_uri(uri)
+                .map(|axum::extract::Query(left)| left)
+                .unwrap_or_default(),
         };
-        Self { left, known: Vec::new(), faults: Vec::new() }
+        Self {
+            left,
+            known: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     /// Takes a parameter that may be given once.
-    pub(super) fn one<T>(&mut self, name: &'static str, parse: impl FnMut(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn one<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnMut(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let mut all = self.all(name, parse);
         if all.len() > 1 {
-            self.faults.push(Fault::new(name, "is given more than once"));
+            self.faults
+                .push(Fault::new(name, "is given more than once"));
         }
         all.pop()
     }
 
     /// Takes a parameter that may be given many times.
-    pub(super) fn all<T>(&mut self, name: &'static str, mut parse: impl FnMut(&str) -> Result<T, String>) -> Vec<T> {
+    pub(super) fn all<T>(
+        &mut self,
+        name: &'static str,
+        mut parse: impl FnMut(&str) -> Result<T, String>,
+    ) -> Vec<T> {
         self.known.push(name);
         let mut found = Vec::new();
         let faults = &mut self.faults;
@@ -88,13 +105,16 @@ impl Query {
 
 /// Reads anything that can be parsed.
 pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: T::Err| format!("cannot be read: {error}"))
+    text.parse()
+        .map_err(|error: T::Err| format!("cannot be read: {error}"))
 }
 
 /// Reads a span of time that is not longer than a limit.
 pub(super) fn span(text: &str, max: Duration, setting: &str) -> Result<Duration, String> {
     match parse_span(text) {
-        None => Err(format!("{text:?} is not a span of time such as \"10s\" or \"500ms\"")),
+        None => Err(format!(
+            "{text:?} is not a span of time such as \"10s\" or \"500ms\""
+        )),
         Some(span) if span > max => Err(format!("is longer than {max:?}, the limit ({setting})")),
         Some(span) => Ok(span),
     }

@@ -30,7 +30,12 @@ pub(super) struct Hello {
     responses((status = 200, description = "Hello", body = Hello)),
 )]
 pub(super) async fn hello() -> Response {
-    answer(StatusCode::OK, &Hello { message: "Hello World" })
+    answer(
+        StatusCode::OK,
+        &Hello {
+            message: "Hello World",
+        },
+    )
 }
 
 /// Read the metrics
@@ -45,7 +50,11 @@ pub(super) async fn hello() -> Response {
 )]
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    respond(StatusCode::OK, content_type, Bytes::from(api.render_metrics()))
+    respond(
+        StatusCode::OK,
+        content_type,
+        Bytes::from(api.render_metrics()),
+    )
 }
 
 /// Read about a problem
@@ -60,7 +69,16 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     responses((status = 200, description = "The page, in Markdown", body = String, content_type = "text/markdown"), UnknownRoute),
 )]
 pub(super) async fn problem_page(Id(slug): Id<String>) -> Result<Response, Problem> {
-    let kind = Kind::find(&slug).ok_or_else(|| Problem::new(Kind::UnknownRoute, format!("there is no kind of problem \"{slug}\"")))?;
+    let kind = Kind::find(&slug).ok_or_else(|| {
+        Problem::new(
+            Kind::UnknownRoute,
+            format!("there is no kind of problem \"{slug}\""),
+        )
+    })?;
     let content_type = HeaderValue::from_static("text/markdown; charset=utf-8");
-    Ok(respond(StatusCode::OK, content_type, Bytes::from_static(kind.text().as_bytes())))
+    Ok(respond(
+        StatusCode::OK,
+        content_type,
+        Bytes::from_static(kind.text().as_bytes()),
+    ))
 }

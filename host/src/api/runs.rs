@@ -38,13 +38,19 @@ use crate::nearest::unknown;
 pub(super) async fn show(State(api): State<Api>, Id(run): Id<RunId>) -> Result<Response, Problem> {
     let view = api.engine().find_run(run).await?;
     let view = view.ok_or_else(|| Problem::new(Kind::UnknownRun, "Workflow run not found"))?;
-    Ok(answer(StatusCode::OK, &RunDocument::of(&view.run, &view.graph)))
+    Ok(answer(
+        StatusCode::OK,
+        &RunDocument::of(&view.run, &view.graph),
+    ))
 }
 
 /// Why a run is cancelled.
 #[derive(ToSchema)]
 #[schema(as = CancelRequest, example = json!({"reason": "the order was taken back"}))]
-#[expect(dead_code, reason = "it only describes the body, which is read member by member")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read member by member"
+)]
 pub(super) struct CancelRequest {
     /// For people; kept in the run's journal.
     reason: Option<String>,
@@ -80,7 +86,10 @@ pub(super) async fn cancel(
         }
     };
     let view = api.engine().cancel_run(run, reason).await?;
-    Ok(answer(StatusCode::OK, &RunDocument::of(&view.run, &view.graph)))
+    Ok(answer(
+        StatusCode::OK,
+        &RunDocument::of(&view.run, &view.graph),
+    ))
 }
 
 /// A reason is a sentence or two; that is no setting.
@@ -101,7 +110,10 @@ fn read_reason(body: &[u8]) -> Result<Option<String>, Problem> {
                 Some(text) => reason = Some(text.into_owned()),
                 None => faults.push(Fault::new("/reason", "must be a string")),
             },
-            (other, _) => faults.push(Fault::new(body::pointer(other), unknown("field", other, ["reason"]))),
+            (other, _) => faults.push(Fault::new(
+                body::pointer(other),
+                unknown("field", other, ["reason"]),
+            )),
         }
     }
     match faults.is_empty() {
@@ -116,9 +128,17 @@ mod tests {
 
     #[test]
     fn a_reason_is_a_string_or_nothing() {
-        let read = |text: &str| read_reason(text.as_bytes()).map_err(|problem| problem.detail().to_owned());
-        assert_eq!(read(r#"{"reason":"no \u006conger needed"}"#), Ok(Some("no longer needed".to_owned())));
-        assert_eq!((read("{}"), read(r#"{"reason":null}"#)), (Ok(None), Ok(None)));
+        let read = |text: &str| {
+            read_reason(text.as_bytes()).map_err(|problem| problem.detail().to_owned())
+        };
+        assert_eq!(
+            read(r#"{"reason":"no \u006conger needed"}"#),
+            Ok(Some("no longer needed".to_owned()))
+        );
+        assert_eq!(
+            (read("{}"), read(r#"{"reason":null}"#)),
+            (Ok(None), Ok(None))
+        );
         insta::assert_snapshot!(read(r#"{"reason":7,"raeson":""}"#).expect_err("it does not hold"), @r#"the request does not hold: /reason: must be a string (and 1 more)"#);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::Response;
 use millwork_core::id::{RunId, WorkflowId};
@@ -15,7 +14,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::body::{self, Limit, Members};
 use super::json::answer;
-use super::openapi::{Body as BodyProblems, IdempotencyKeyReused, InvalidRequest, Overloaded, UnknownWorkflow};
+use super::openapi::{
+    Body as BodyProblems, IdempotencyKeyReused, InvalidRequest, Overloaded, UnknownWorkflow,
+};
 use super::problem::{Fault, Problem};
 use super::query::{Query, span};
 use super::runs::RunDocument;
@@ -34,7 +35,10 @@ const ENVELOPE_MAX: usize = 4 << 10;
 /// A workflow to be run.
 #[derive(ToSchema)]
 #[schema(as = TriggerRequest, example = json!({"workflow_id": "019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55", "payload": {"order_id": 7}}))]
-#[expect(dead_code, reason = "it only describes the body, which is read member by member")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read member by member"
+)]
 pub(super) struct TriggerRequest {
     /// The workflow.
     #[schema(value_type = Uuid)]
@@ -91,30 +95,48 @@ pub(super) enum TriggerAnswer<'a> {
 )]
 pub(super) async fn trigger(
     State(api): State<Api>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    // Whole, since every extractor would clone its part of it.
+    request: Request,
 ) -> Result<Response, Problem> {
-    let limit = Limit { around_bytes: ENVELOPE_MAX, ..api.payload_limit() };
-    let body = body::read_json(&headers, body, limit, api.body_timeout()).await?;
-    let wait = read_wait(&uri, api.wait_max())?;
-    let trigger = read(&headers, &body, limit)?;
+    let (head, body) = request.into_parts();
+    let limit = Limit {
+        around_bytes: ENVELOPE_MAX,
+        ..api.payload_limit()
+    };
+    let body = body::read_json(&head.headers, body, limit, api.body_timeout()).await?;
+    let wait = read_wait(&head.uri, api.wait_max())?;
+    let trigger = read(&head.headers, &body, limit)?;
     let run = api.engine().trigger(trigger).await?;
     match wait {
-        None => Ok(answer(StatusCode::OK, &Triggered { run_id: run, status: "triggered" })),
+        None => Ok(answer(
+            StatusCode::OK,
+            &Triggered {
+                run_id: run,
+                status: "triggered",
+            },
+        )),
         Some(wait) => answer_with_run(&api, run, wait).await,
     }
 }
 
 async fn answer_with_run(api: &Api, run: RunId, wait: Duration) -> Result<Response, Problem> {
     // A server that is about to end answers with what there is: the run goes on after the next start.
-    let waited = api.closing().run_until_cancelled(api.engine().wait_for_run(run, wait)).await;
+    let waited = api
+        .closing()
+        .run_until_cancelled(api.engine().wait_for_run(run, wait))
+        .await;
     let view = match waited {
         Some(view) => view,
         None => api.engine().wait_for_run(run, Duration::ZERO).await,
     };
-    let view = view.map_err(|error| Problem::from(error).about(format_args!("run {run} is triggered, but cannot be shown")))?;
-    let status = if view.run.status().is_finished() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let view = view.map_err(|error| {
+        Problem::from(error).about(format_args!("run {run} is triggered, but cannot be shown"))
+    })?;
+    let status = if view.run.status().is_finished() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     Ok(answer(status, &RunDocument::of(&view.run, &view.graph)))
 }
 
@@ -154,7 +176,11 @@ fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Probl
     let workflow = read_workflow(workflow, &mut faults);
     let payload = read_payload(payload, &mut faults);
     match (workflow, payload) {
-        (Some(workflow), Some(payload)) if faults.is_empty() => Ok(Trigger { workflow, payload, idempotency_key }),
+        (Some(workflow), Some(payload)) if faults.is_empty() => Ok(Trigger {
+            workflow,
+            payload,
+            idempotency_key,
+        }),
         _ => Err(Problem::invalid(faults)),
     }
 }
@@ -162,9 +188,15 @@ fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Probl
 fn read_key(headers: &HeaderMap, faults: &mut Vec<Fault>) -> Option<String> {
     let mut sent = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let key = sent.next()?;
-    let text = key.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let text = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=KEY_MAX).contains(&key.len()));
     if text.is_none() {
-        faults.push(Fault::new("Idempotency-Key", format!("must be 1 to {KEY_MAX} visible ASCII characters")));
+        faults.push(Fault::new(
+            "Idempotency-Key",
+            format!("must be 1 to {KEY_MAX} visible ASCII characters"),
+        ));
     }
     if sent.next().is_some() {
         faults.push(Fault::new("Idempotency-Key", "is there twice"));
@@ -182,16 +214,22 @@ fn read_workflow(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<Wo
         fault("must be a string".to_owned());
         return None;
     };
-    text.parse().map_err(|error: millwork_core::id::ParseIdError| fault(error.to_string())).ok()
+    text.parse()
+        .map_err(|error: millwork_core::id::ParseIdError| fault(error.to_string()))
+        .ok()
 }
 
 fn read_payload(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<Json> {
-    let Some(value) = value.filter(|value| value.get() != "null") else { return Some(Json::empty_object()) };
+    let Some(value) = value.filter(|value| value.get() != "null") else {
+        return Some(Json::empty_object());
+    };
     if !value.get().starts_with('{') {
         faults.push(Fault::new("/payload", "must be an object"));
         return None;
     }
-    Json::from_raw(value.to_owned()).map_err(|error| faults.push(Fault::new("/payload", error.to_string()))).ok()
+    Json::from_raw(value.to_owned())
+        .map_err(|error| faults.push(Fault::new("/payload", error.to_string())))
+        .ok()
 }
 
 #[cfg(test)]
@@ -201,17 +239,26 @@ mod tests {
     use super::*;
 
     const WORKFLOW: &str = "018bcfe5-6800-7707-8707-07070707abcd";
-    const LIMIT: Limit =
-        Limit { what: "the payload", bytes: NonZeroUsize::new(64).expect("64"), around_bytes: 0, setting: "limits.payload_max_bytes" };
+    const LIMIT: Limit = Limit {
+        what: "the payload",
+        bytes: NonZeroUsize::new(64).expect("64"),
+        around_bytes: 0,
+        setting: "limits.payload_max_bytes",
+    };
 
     fn read_text(headers: &[(HeaderName, &str)], body: &str) -> Result<Trigger, serde_json::Value> {
-        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("it is a header"))).collect();
-        read(&headers, body.as_bytes(), LIMIT).map_err(|problem| serde_json::from_slice(&problem.body("r")).expect("it is JSON"))
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().expect("it is a header")))
+            .collect();
+        read(&headers, body.as_bytes(), LIMIT)
+            .map_err(|problem| serde_json::from_slice(&problem.body("r")).expect("it is JSON"))
     }
 
     #[test]
     fn a_payload_keeps_its_text() {
-        let body = format!(r#"{{"workflow_id":"{WORKFLOW}", "payload": {{"b":1.10, "a":[1e2]}} }}"#);
+        let body =
+            format!(r#"{{"workflow_id":"{WORKFLOW}", "payload": {{"b":1.10, "a":[1e2]}} }}"#);
         let trigger = read_text(&[(IDEMPOTENCY_KEY, "order 7")], &body).expect("it holds");
         assert_eq!(trigger.workflow.to_string(), WORKFLOW);
         assert_eq!(trigger.payload.text(), r#"{"b":1.10, "a":[1e2]}"#);
@@ -222,8 +269,18 @@ mod tests {
     fn no_payload_is_an_empty_one_and_an_id_needs_no_dashes() {
         let without_dashes = WORKFLOW.replace('-', "");
         for payload in ["", r#","payload":null"#, r#","payload":{}"#] {
-            let trigger = read_text(&[], &format!(r#"{{"workflow_id":"{without_dashes}"{payload}}}"#)).expect("it holds");
-            assert_eq!((trigger.workflow.to_string().as_str(), trigger.payload.text()), (WORKFLOW, "{}"));
+            let trigger = read_text(
+                &[],
+                &format!(r#"{{"workflow_id":"{without_dashes}"{payload}}}"#),
+            )
+            .expect("it holds");
+            assert_eq!(
+                (
+                    trigger.workflow.to_string().as_str(),
+                    trigger.payload.text()
+                ),
+                (WORKFLOW, "{}")
+            );
             assert_eq!(trigger.idempotency_key, None);
         }
     }
@@ -264,19 +321,40 @@ mod tests {
         }
         "#);
         let problem = read_text(&[], "{}").expect_err("the workflow is missing");
-        assert_eq!(problem["errors"], serde_json::json!([{"path": "/workflow_id", "message": "is missing"}]));
-        let deep = format!(r#"{{"workflow_id":"{WORKFLOW}","payload":{{"a":{}{}}}}}"#, "[".repeat(200), "]".repeat(200));
-        let limit = Limit { bytes: NonZeroUsize::new(1_000).expect("1000"), ..LIMIT };
-        let problem = read(&HeaderMap::new(), deep.as_bytes(), limit).expect_err("it nests too deep");
-        assert!(problem.detail().contains("/payload: nests deeper than"), "{}", problem.detail());
+        assert_eq!(
+            problem["errors"],
+            serde_json::json!([{"path": "/workflow_id", "message": "is missing"}])
+        );
+        let deep = format!(
+            r#"{{"workflow_id":"{WORKFLOW}","payload":{{"a":{}{}}}}}"#,
+            "[".repeat(200),
+            "]".repeat(200)
+        );
+        let limit = Limit {
+            bytes: NonZeroUsize::new(1_000).expect("1000"),
+            ..LIMIT
+        };
+        let problem =
+            read(&HeaderMap::new(), deep.as_bytes(), limit).expect_err("it nests too deep");
+        assert!(
+            problem.detail().contains("/payload: nests deeper than"),
+            "{}",
+            problem.detail()
+        );
     }
 
     #[test]
     fn a_payload_over_the_limit_is_refused_by_the_name_of_the_limit() {
-        let body = format!(r#"{{"workflow_id":"{WORKFLOW}","payload":{{"a":"{}"}}}}"#, "x".repeat(64));
+        let body = format!(
+            r#"{{"workflow_id":"{WORKFLOW}","payload":{{"a":"{}"}}}}"#,
+            "x".repeat(64)
+        );
         let problem = read_text(&[], &body).expect_err("it is too large");
         assert_eq!(problem["status"], 413);
-        assert_eq!(problem["detail"], "the payload is larger than 64 bytes, the limit (limits.payload_max_bytes)");
+        assert_eq!(
+            problem["detail"],
+            "the payload is larger than 64 bytes, the limit (limits.payload_max_bytes)"
+        );
     }
 
     #[test]
@@ -286,7 +364,10 @@ mod tests {
             read_wait(&uri, Duration::from_secs(60)).map_err(|problem| problem.detail().to_owned())
         };
         assert_eq!(wait("/api/v1/trigger"), Ok(None));
-        assert_eq!(wait("/api/v1/trigger?wait=1m"), Ok(Some(Duration::from_secs(60))));
+        assert_eq!(
+            wait("/api/v1/trigger?wait=1m"),
+            Ok(Some(Duration::from_secs(60)))
+        );
         insta::assert_snapshot!(
             ["/?wait=61s", "/?wait=soon", "/?weight=1s", "/?wait=1s&wait=2s"].map(|query| wait(query).expect_err("it does not hold")).join("\n"),
             @r#"

@@ -14,7 +14,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::body::{self, Members};
 use super::json::{Time, answer};
-use super::openapi::{Body as BodyProblems, InvalidDefinition, InvalidRequest, Unavailable, UnknownWorkflow};
+use super::openapi::{
+    Body as BodyProblems, InvalidDefinition, InvalidRequest, Unavailable, UnknownWorkflow,
+};
 use super::problem::{Kind, Problem};
 use super::query::Id;
 
@@ -28,7 +30,10 @@ use super::query::Id;
         {"name": "tell", "type": "webhook", "config": {"url": "https://shop.example/told/${payload.order_id}", "method": "POST"}},
     ],
 }))]
-#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
 pub(super) struct Definition {
     /// A label of your own. It is shown and not looked up.
     id: Option<String>,
@@ -44,7 +49,10 @@ pub(super) struct Definition {
 
 /// A step of a workflow.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
 struct StepDefinition {
     /// Its name, unique in the workflow.
     #[schema(max_length = 128, example = "fetch")]
@@ -72,7 +80,10 @@ struct StepDefinition {
 
 /// How a step is tried again.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
 struct RetryDefinition {
     /// Attempts in all.
     #[schema(minimum = 1, maximum = 1000, example = 6)]
@@ -94,7 +105,10 @@ struct RetryDefinition {
 /// A span of time: seconds as a number, or a text such as `500ms`, `20s` or `1h30m`.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
 enum Span {
     Seconds(f64),
     Text(String),
@@ -103,7 +117,10 @@ enum Span {
 /// An expression, with or without its `${…}`, or a constant.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it only describes the body, which is read by the core")]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
 enum Condition {
     Expression(String),
     Constant(bool),
@@ -142,13 +159,22 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let body = body::read_json(&headers, body, api.definition_limit(), api.body_timeout()).await?;
     let workflow_id = api.engine().create_workflow(body::document(&body)?).await?;
-    Ok(answer(StatusCode::OK, &Created { message: "Workflow created successfully", workflow_id }))
+    Ok(answer(
+        StatusCode::OK,
+        &Created {
+            message: "Workflow created successfully",
+            workflow_id,
+        },
+    ))
 }
 
 /// A workflow: the definition as it was written, and what the server knows of it.
 #[derive(ToSchema)]
 #[schema(as = Workflow)]
-#[expect(dead_code, reason = "it only describes the answer, which is the definition as it was written")]
+#[expect(
+    dead_code,
+    reason = "it only describes the answer, which is the definition as it was written"
+)]
 pub(super) struct WorkflowDocument {
     /// The workflow's identifier.
     #[schema(value_type = Uuid)]
@@ -181,11 +207,22 @@ pub(super) struct WorkflowDocument {
     params(("workflow_id" = Uuid, Path, description = "The workflow, with or without dashes")),
     responses((status = 200, description = "The workflow", body = WorkflowDocument), UnknownWorkflow, InvalidRequest, Unavailable),
 )]
-pub(super) async fn show(State(api): State<Api>, Id(id): Id<WorkflowId>) -> Result<Response, Problem> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Id(id): Id<WorkflowId>,
+) -> Result<Response, Problem> {
     let workflow = api.engine().find_workflow(id).await?;
-    let workflow = workflow.ok_or_else(|| Problem::new(Kind::UnknownWorkflow, format!("Workflow {id} not found")))?;
-    let definition = serde_json::from_str(&workflow.definition).map_err(|error| Problem::internal().caused_by(error))?;
-    Ok(answer(StatusCode::OK, &Shown { workflow: &workflow, definition }))
+    let workflow = workflow
+        .ok_or_else(|| Problem::new(Kind::UnknownWorkflow, format!("Workflow {id} not found")))?;
+    let definition = serde_json::from_str(&workflow.definition)
+        .map_err(|error| Problem::internal().caused_by(error))?;
+    Ok(answer(
+        StatusCode::OK,
+        &Shown {
+            workflow: &workflow,
+            definition,
+        },
+    ))
 }
 
 /// The definition's own members, with ours around them.
@@ -196,8 +233,16 @@ struct Shown<'a> {
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { workflow, definition: Members(members) } = self;
-        let find = |name| members.iter().find(|(member, _)| member == name).map(|(_, value)| *value);
+        let Self {
+            workflow,
+            definition: Members(members),
+        } = self;
+        let find = |name| {
+            members
+                .iter()
+                .find(|(member, _)| member == name)
+                .map(|(_, value)| *value)
+        };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("uuid", &workflow.id)?;
         for name in ["id", "name", "description"] {
@@ -229,7 +274,11 @@ mod tests {
             created_at: Timestamp::from_micros(5),
         };
         let definition = serde_json::from_str(&workflow.definition).expect("it is an object");
-        let shown = serde_json::to_string(&Shown { workflow: &workflow, definition }).expect("it is JSON");
+        let shown = serde_json::to_string(&Shown {
+            workflow: &workflow,
+            definition,
+        })
+        .expect("it is JSON");
         insta::assert_snapshot!(shown, @r#"{"uuid":"02020202-0202-0202-0202-020202020202","id":null,"name":"n","description":null,"steps":[{"name":"a","type":"delay","config":{"duration":1.50}}],"version":1,"created_at":"1970-01-01T00:00:00.000005Z"}"#);
     }
 }

@@ -9,11 +9,22 @@ use crate::config::Config;
 
 /// Prints to standard output; the log goes to standard error.
 pub(super) fn print(address: SocketAddr, config: &Config, loaded: &Loaded) {
-    println!("millwork {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
-    println!("  data     {} (SQLite, queue in memory)", config.data_dir.display());
+    println!(
+        "millwork {} listens on http://{address}",
+        env!("CARGO_PKG_VERSION")
+    );
+    println!(
+        "  data     {} (SQLite, queue in memory)",
+        config.data_dir.display()
+    );
     println!("  plugins  {}", config.plugins_dir().display());
     for plugin in loaded.plugins.list() {
-        println!("           {} {}  {}", plugin.name(), plugin.version(), plugin.manifest.description);
+        println!(
+            "           {} {}  {}",
+            plugin.name(),
+            plugin.version(),
+            plugin.manifest.description
+        );
     }
     for RefusedFile { path, reason, .. } in &loaded.folder.refused {
         println!("           refused: {}: {reason}", path.display());

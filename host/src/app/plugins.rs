@@ -20,7 +20,11 @@ pub(super) struct Loaded {
 }
 
 /// Starts the sandbox and loads every plugin. A file that is refused stops nothing; a sandbox that does not start does.
-pub(super) async fn load(config: &Config, store: &Arc<dyn Store>, is_loopback: bool) -> anyhow::Result<Loaded> {
+pub(super) async fn load(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    is_loopback: bool,
+) -> anyhow::Result<Loaded> {
     let folder = config.plugins_dir();
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("could not make the plugins folder {}", folder.display()))?;
@@ -36,14 +40,25 @@ pub(super) async fn load(config: &Config, store: &Arc<dyn Store>, is_loopback: b
         source: Some(kept),
     })
     .context("could not start the plugin sandbox")?;
-    let bundled = millwork_bundled::PLUGINS.iter().map(|plugin| Bytes::from_static(plugin.wasm));
-    plugins.load_bundled(bundled).await.context("a plugin that is part of this program was refused")?;
+    let bundled = millwork_bundled::PLUGINS
+        .iter()
+        .map(|plugin| Bytes::from_static(plugin.wasm));
+    plugins
+        .load_bundled(bundled)
+        .await
+        .context("a plugin that is part of this program was refused")?;
     let folder = plugins.load_folder().await;
     // Kept before anything can be triggered: a run in flight goes on with the bytes it began with, when the file is gone.
     for plugin in plugins.list() {
-        store.insert_plugin(stored(&plugin)).await.with_context(|| format!("could not keep the plugin {}", plugin.name()))?;
+        store
+            .insert_plugin(stored(&plugin))
+            .await
+            .with_context(|| format!("could not keep the plugin {}", plugin.name()))?;
     }
-    Ok(Loaded { plugins: Arc::new(plugins), folder })
+    Ok(Loaded {
+        plugins: Arc::new(plugins),
+        folder,
+    })
 }
 
 fn stored(plugin: &LoadedPlugin) -> Plugin {
@@ -69,11 +84,17 @@ pub(super) fn view(plugin: &LoadedPlugin) -> PluginView {
         description: action.description.clone(),
         config_schema: action.config_schema().clone(),
         output_schema: action.output_schema.clone(),
-        examples: action.examples.iter().map(|example| example.config.value().clone()).collect(),
+        examples: action
+            .examples
+            .iter()
+            .map(|example| example.config.value().clone())
+            .collect(),
         read_only: action.traits.read_only,
         idempotent: action.traits.idempotent,
         destructive: action.traits.destructive,
-        timeout_ms: action.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: action
+            .timeout
+            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
         attempts_max: action.attempts_max,
     });
     PluginView {
@@ -84,7 +105,12 @@ pub(super) fn view(plugin: &LoadedPlugin) -> PluginView {
         actions: actions.collect(),
         origin,
         pure: plugin.pure,
-        asks: plugin.manifest.asks.iter().map(ToString::to_string).collect(),
+        asks: plugin
+            .manifest
+            .asks
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         missing_grants: plugin.ungranted().map(ToString::to_string).collect(),
     }
 }
@@ -95,12 +121,20 @@ struct Configured(BTreeMap<String, Secret>);
 #[async_trait]
 impl Secrets for Configured {
     async fn get(&self, name: &str) -> Result<Option<millwork_plugin::Secret>, String> {
-        let Some(secret) = self.0.get(name) else { return Ok(None) };
+        let Some(secret) = self.0.get(name) else {
+            return Ok(None);
+        };
         match secret.read() {
             Ok(value) => Ok(Some(millwork_plugin::Secret::new(value))),
             Err(error) => {
-                tracing::warn!(secret.name = name, error, "a secret is not where the configuration says");
-                Err(format!("the secret \"{name}\" cannot be read; the host's log says why"))
+                tracing::warn!(
+                    secret.name = name,
+                    error,
+                    "a secret is not where the configuration says"
+                );
+                Err(format!(
+                    "the secret \"{name}\" cannot be read; the host's log says why"
+                ))
             }
         }
     }

@@ -27,7 +27,12 @@ impl Local {
     /// A queue that holds so many items.
     #[must_use]
     pub fn new(items_max: usize) -> Self {
-        Self { queue: Mutex::default(), items_max: items_max.max(1), arrived: Notify::new(), drained: Notify::new() }
+        Self {
+            queue: Mutex::default(),
+            items_max: items_max.max(1),
+            arrived: Notify::new(),
+            drained: Notify::new(),
+        }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Queue) -> T) -> T {

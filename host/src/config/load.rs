@@ -70,15 +70,30 @@ pub struct Error(pub Vec<String>);
 /// # Errors
 /// Everything that is wrong: a named file that cannot be read, keys that nobody knows, values that cannot be.
 pub fn load(layers: &Layers) -> Result<Loaded, Error> {
-    let variable = layers.environment.iter().find(|(name, _)| name == FILE_VARIABLE);
-    let named = layers.file.clone().or_else(|| variable.map(|(_, path)| PathBuf::from(path)));
+    let variable = layers
+        .environment
+        .iter()
+        .find(|(name, _)| name == FILE_VARIABLE);
+    let named = layers
+        .file
+        .clone()
+        .or_else(|| variable.map(|(_, path)| PathBuf::from(path)));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let file = match std::fs::read_to_string(&path) {
         Ok(text) => Some((path, text)),
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Error(vec![format!("{}: cannot be read: {error}", path.display())])),
+        Err(error) => {
+            return Err(Error(vec![format!(
+                "{}: cannot be read: {error}",
+                path.display()
+            )]));
+        }
     };
-    merge(file.as_ref().map(|(path, text)| (path.as_path(), text.as_str())), layers)
+    merge(
+        file.as_ref()
+            .map(|(path, text)| (path.as_path(), text.as_str())),
+        layers,
+    )
 }
 
 /// The layers of this process. What is no UTF-8 is taken as far as it can be read; its setting will not hold.
@@ -86,7 +101,10 @@ pub fn load(layers: &Layers) -> Result<Loaded, Error> {
 pub fn environment() -> Vec<(String, String)> {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let all = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-    all.filter(|(name, _)| name.starts_with("MILLWORK_") || name == "RUST_LOG").collect()
+    // A variable that is set to nothing is how many tools write one that is not set.
+    all.filter(|(_, value)| !value.is_empty())
+        .filter(|(name, _)| name.starts_with("MILLWORK_") || name == "RUST_LOG")
+        .collect()
 }
 
 /// Puts the layers together.
@@ -118,26 +136,43 @@ impl Merging {
     fn take_file(&mut self, path: &Path, text: &str) {
         match text.parse::<Table>() {
             Ok(table) => self.take_table(&schema::schema(), &mut Vec::new(), table, path),
-            Err(error) => self.problems.push(format!("{}: {}", path.display(), error.to_string().trim_end())),
+            Err(error) => self.problems.push(format!(
+                "{}: {}",
+                path.display(),
+                error.to_string().trim_end()
+            )),
         }
     }
 
-    fn take_table(&mut self, schema: &serde_json::Value, place: &mut Vec<String>, table: Table, file: &Path) {
+    fn take_table(
+        &mut self,
+        schema: &serde_json::Value,
+        place: &mut Vec<String>,
+        table: Table,
+        file: &Path,
+    ) {
         let known: BTreeMap<_, _> = schema::properties(schema).collect();
         for (key, value) in table {
             place.push(key);
             let key = place.last().map(String::as_str).unwrap_or_default();
-            match known.get(&place[place.len() - 1]).copied().or_else(|| schema::members(schema)) {
+            match known
+                .get(&place[place.len() - 1])
+                .copied()
+                .or_else(|| schema::members(schema))
+            {
                 None => {
                     let problem = unknown("setting", key, known.keys().map(|key| key.as_str()));
                     let section = match &place[..place.len() - 1] {
                         [] => String::new(),
                         section => format!("in [{}]: ", section.join(".")),
                     };
-                    self.problems.push(format!("{}: {section}{problem}", file.display()));
+                    self.problems
+                        .push(format!("{}: {section}{problem}", file.display()));
                 }
                 Some(inner) => match value {
-                    Value::Table(table) if is_table(inner) => self.take_table(inner, place, table, file),
+                    Value::Table(table) if is_table(inner) => {
+                        self.take_table(inner, place, table, file);
+                    }
                     value => self.take(place, value, Origin::File(file.to_owned())),
                 },
             }
@@ -148,14 +183,28 @@ impl Merging {
     fn take_environment(&mut self, settings: &[Setting], environment: &[(String, String)]) {
         // `RUST_LOG` is what Rust programs are used to; our own variable has the last word.
         let rust_log = environment.iter().filter(|(name, _)| name == "RUST_LOG");
-        for (name, text) in rust_log.filter(|(_, text)| !text.is_empty()) {
-            self.take(&["log".to_owned(), "filter".to_owned()], Value::String(text.clone()), Origin::Variable(name.clone()));
+        for (name, text) in rust_log {
+            self.take(
+                &["log".to_owned(), "filter".to_owned()],
+                Value::String(text.clone()),
+                Origin::Variable(name.clone()),
+            );
         }
-        for (name, text) in environment.iter().filter(|(name, _)| name.starts_with("MILLWORK_") && name != FILE_VARIABLE) {
+        for (name, text) in environment
+            .iter()
+            .filter(|(name, _)| name.starts_with("MILLWORK_") && name != FILE_VARIABLE)
+        {
             match settings.iter().find(|setting| setting.variable == *name) {
-                Some(setting) => self.take(&setting.path, read(setting.kind, text), Origin::Variable(name.clone())),
+                Some(setting) => self.take(
+                    &setting.path,
+                    read(setting.kind, text),
+                    Origin::Variable(name.clone()),
+                ),
                 None => {
-                    let known = settings.iter().map(|setting| setting.variable.as_str()).chain([FILE_VARIABLE]);
+                    let known = settings
+                        .iter()
+                        .map(|setting| setting.variable.as_str())
+                        .chain([FILE_VARIABLE]);
                     self.problems.push(unknown("variable", name, known));
                 }
             }
@@ -168,7 +217,8 @@ impl Merging {
         insert(&mut alone, place, value.clone());
         let path = place.join(".");
         if let Err(error) = Config::deserialize(Value::Table(alone)) {
-            self.problems.push(format!("{origin}: {path}: {}", error.message().trim_end()));
+            self.problems
+                .push(format!("{origin}: {path}: {}", error.message().trim_end()));
             return;
         }
         insert(&mut self.merged, place, value);
@@ -180,7 +230,10 @@ impl Merging {
             return Err(Error(self.problems));
         }
         match Config::deserialize(Value::Table(self.merged)) {
-            Ok(config) => Ok(Loaded { config, origins: self.origins }),
+            Ok(config) => Ok(Loaded {
+                config,
+                origins: self.origins,
+            }),
             Err(error) => {
                 self.problems.push(error.to_string());
                 Err(Error(self.problems))
@@ -201,7 +254,9 @@ fn insert(table: &mut Table, place: &[String], value: Value) {
             table.insert(key.clone(), value);
         }
         [key, rest @ ..] => {
-            let inner = table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new()));
+            let inner = table
+                .entry(key.clone())
+                .or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = inner {
                 insert(inner, rest, value);
             }
@@ -226,8 +281,14 @@ mod tests {
     use super::*;
 
     fn layers(environment: &[(&str, &str)]) -> Layers {
-        let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Layers { environment, ..Layers::default() }
+        let environment = environment
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        Layers {
+            environment,
+            ..Layers::default()
+        }
     }
 
     fn from_file(text: &str) -> Result<Loaded, Error> {
@@ -238,7 +299,10 @@ mod tests {
     fn nothing_said_means_the_defaults() {
         let loaded = merge(None, &Layers::default()).expect("the defaults hold");
         assert_eq!(loaded.config, Config::default());
-        assert_eq!(loaded.config.plugins_dir(), Path::new("./millwork-data/plugins"));
+        assert_eq!(
+            loaded.config.plugins_dir(),
+            Path::new("./millwork-data/plugins")
+        );
         assert!(loaded.origins.is_empty());
     }
 
@@ -250,14 +314,19 @@ mod tests {
             ("MILLWORK_ENGINE_IN_FLIGHT_MAX", "7"),
             ("HOME", "/nowhere"),
         ]);
-        layers.flags.push(("--listen", "server.listen", "3.3.3.3:3".to_owned()));
+        layers
+            .flags
+            .push(("--listen", "server.listen", "3.3.3.3:3".to_owned()));
         let loaded = merge(Some((Path::new("m.toml"), file)), &layers).expect("it holds");
         assert_eq!(loaded.config.server.listen.to_string(), "3.3.3.3:3");
         assert_eq!(loaded.config.server.wait_max, Duration::from_secs(5));
         assert_eq!(loaded.config.engine.in_flight_max.get(), 7);
         assert_eq!(loaded.config.data_dir, Path::new("f"));
         assert_eq!(loaded.origins["server.listen"], Origin::Flag("--listen"));
-        assert_eq!(loaded.origins["engine.in_flight_max"].to_string(), "MILLWORK_ENGINE_IN_FLIGHT_MAX");
+        assert_eq!(
+            loaded.origins["engine.in_flight_max"].to_string(),
+            "MILLWORK_ENGINE_IN_FLIGHT_MAX"
+        );
         assert_eq!(loaded.origins["data_dir"].to_string(), "m.toml");
     }
 
@@ -265,15 +334,24 @@ mod tests {
     fn the_log_listens_to_rust_log_where_its_own_variable_is_silent() {
         let loaded = merge(None, &layers(&[("RUST_LOG", "debug")])).expect("it holds");
         assert_eq!(loaded.config.log.filter, "debug");
-        let loaded = merge(None, &layers(&[("MILLWORK_LOG", "warn"), ("RUST_LOG", "debug")])).expect("it holds");
+        let loaded = merge(
+            None,
+            &layers(&[("MILLWORK_LOG", "warn"), ("RUST_LOG", "debug")]),
+        )
+        .expect("it holds");
         assert_eq!(loaded.config.log.filter, "warn");
     }
 
     #[test]
     fn everything_wrong_is_said_at_once_with_where_it_came_from() {
         let file = "data = 'x'\n[sevrer]\nlisten = 'x'\n[server]\nlissten = 'x'\nwait_max = 5\n[engine]\nin_flight_max = 0\n[plugins.grants.slack]\nhtpp = []";
-        let layers = layers(&[("MILLWORK_LISTN", "x"), ("MILLWORK_LISTEN", "localhost"), ("MILLWORK_ENGINE_QUEUE_MAX", "many")]);
-        let error = merge(Some((Path::new("m.toml"), file)), &layers).expect_err("nothing of it holds");
+        let layers = layers(&[
+            ("MILLWORK_LISTN", "x"),
+            ("MILLWORK_LISTEN", "localhost"),
+            ("MILLWORK_ENGINE_QUEUE_MAX", "many"),
+        ]);
+        let error =
+            merge(Some((Path::new("m.toml"), file)), &layers).expect_err("nothing of it holds");
         insta::assert_snapshot!(error.to_string(), @r#"
         the configuration does not hold:
           m.toml: unknown setting "data"; known here: "data_dir", "engine", "env", "limits", "log", "plugins", "plugins_dir", "secrets", "server"
@@ -317,14 +395,25 @@ mod tests {
         let config = loaded.expect("it holds").config;
         assert_eq!(config.env["REGION"], "eu");
         assert_eq!(config.plugins.grants["slack"].http, ["https://slack.com"]);
-        assert_eq!(config.plugins.grants["slack"].secrets["token"], ["https://slack.com"]);
+        assert_eq!(
+            config.plugins.grants["slack"].secrets["token"],
+            ["https://slack.com"]
+        );
         assert!(!format!("{config:?}").contains("xyzzy"));
     }
 
     #[test]
     fn a_file_that_was_named_has_to_be_there() {
-        let layers = Layers { file: Some(PathBuf::from("/nowhere/m.toml")), ..Layers::default() };
+        let layers = Layers {
+            file: Some(PathBuf::from("/nowhere/m.toml")),
+            ..Layers::default()
+        };
         let error = load(&layers).expect_err("it is not there");
-        assert!(error.to_string().contains("/nowhere/m.toml: cannot be read"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("/nowhere/m.toml: cannot be read"),
+            "{error}"
+        );
     }
 }

@@ -21,17 +21,29 @@ pub fn page() -> String {
          2. a TOML file: the one that `--config` or `{FILE_VARIABLE}` names, else `{DEFAULT_FILE}` in the working directory, if it is there,\n\
          3. variables of the environment,\n\
          4. flags (`millwork serve --help`).\n\n\
-         A setting that nobody knows is an error that names the nearest one, in the file as in the environment (every variable that begins with `MILLWORK_`).\n\
+         A setting that nobody knows is an error that names the nearest one, in the file as in the environment (every variable that begins with `MILLWORK_`; one that is empty counts as not set).\n\
          Spans of time are texts such as `\"500ms\"`, `\"20s\"`, `\"1h30m\"` or `\"30d\"`. \
          `millwork config show` prints what holds and where it came from, without secrets.\n"
     );
     let schema = schema::schema();
     let settings = schema::settings();
-    write_section(&mut page, "The folders", "", settings.iter().filter(|setting| setting.path.len() == 1));
+    write_section(
+        &mut page,
+        "The folders",
+        "",
+        settings.iter().filter(|setting| setting.path.len() == 1),
+    );
     for (name, section) in schema::properties(&schema) {
-        let own = settings.iter().filter(|setting| setting.path.len() == 2 && setting.path[0] == *name);
+        let own = settings
+            .iter()
+            .filter(|setting| setting.path.len() == 2 && setting.path[0] == *name);
         if own.clone().next().is_some() {
-            write_section(&mut page, &format!("`[{name}]`"), &schema::description(section), own);
+            write_section(
+                &mut page,
+                &format!("`[{name}]`"),
+                &schema::description(section),
+                own,
+            );
         }
         for (path, map) in maps(name, section) {
             write_map(&mut page, &path, map);
@@ -40,16 +52,35 @@ pub fn page() -> String {
     page
 }
 
-fn write_section<'a>(page: &mut String, title: &str, text: &str, settings: impl Iterator<Item = &'a Setting>) {
+fn write_section<'a>(
+    page: &mut String,
+    title: &str,
+    text: &str,
+    settings: impl Iterator<Item = &'a Setting>,
+) {
     let _ = write!(page, "\n## {title}\n\n");
     if !text.is_empty() {
         let _ = write!(page, "{text}\n\n");
     }
     page.push_str("| setting | default | variable | |\n|---|---|---|---|\n");
-    for Setting { path, variable, description, default, .. } in settings {
-        let default = default.as_ref().map(|default| format!("`{default}`")).unwrap_or_default();
+    for Setting {
+        path,
+        variable,
+        description,
+        default,
+        ..
+    } in settings
+    {
+        let default = default
+            .as_ref()
+            .map(|default| format!("`{default}`"))
+            .unwrap_or_default();
         let name = path.last().map(String::as_str).unwrap_or_default();
-        let _ = writeln!(page, "| `{name}` | {default} | `{variable}` | {} |", description.replace('|', "\\|"));
+        let _ = writeln!(
+            page,
+            "| `{name}` | {default} | `{variable}` | {} |",
+            description.replace('|', "\\|")
+        );
     }
 }
 
@@ -59,7 +90,9 @@ fn maps<'a>(name: &str, section: &'a Value) -> Vec<(String, &'a Value)> {
         return vec![(name.to_owned(), section)];
     }
     let inner = schema::properties(section).filter(|(_, inner)| schema::members(inner).is_some());
-    inner.map(|(key, inner)| (format!("{name}.{key}"), inner)).collect()
+    inner
+        .map(|(key, inner)| (format!("{name}.{key}"), inner))
+        .collect()
 }
 
 fn write_map(page: &mut String, path: &str, map: &Value) {
@@ -69,9 +102,17 @@ fn write_map(page: &mut String, path: &str, map: &Value) {
         let _ = write!(page, "\n## `[{path}]`\n\n{}\n", schema::description(map));
         return;
     }
-    let _ = write!(page, "\n## `[{path}.<name>]`\n\n{}\n\n| setting | |\n|---|---|\n", schema::description(map));
+    let _ = write!(
+        page,
+        "\n## `[{path}.<name>]`\n\n{}\n\n| setting | |\n|---|---|\n",
+        schema::description(map)
+    );
     for (name, field) in fields {
-        let _ = writeln!(page, "| `{name}` | {} |", schema::description(field).replace('|', "\\|"));
+        let _ = writeln!(
+            page,
+            "| `{name}` | {} |",
+            schema::description(field).replace('|', "\\|")
+        );
     }
 }
 
@@ -82,16 +123,22 @@ fn write_map(page: &mut String, path: &str, map: &Value) {
 pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
     let mut table = toml::Table::try_from(&loaded.config)?;
     let plugins_dir = loaded.config.plugins_dir().display().to_string();
-    table.entry("plugins_dir").or_insert_with(|| toml::Value::String(plugins_dir));
+    table
+        .entry("plugins_dir")
+        .or_insert_with(|| toml::Value::String(plugins_dir));
     let mut shown = String::new();
     let mut section = None;
     for Setting { path, .. } in schema::settings() {
-        let (key, own_section) = path.split_last().map_or(("", ""), |(key, rest)| (key, rest.first().map_or("", String::as_str)));
+        let (key, own_section) = path.split_last().map_or(("", ""), |(key, rest)| {
+            (key, rest.first().map_or("", String::as_str))
+        });
         if !own_section.is_empty() && section != Some(own_section.to_owned()) {
             let _ = write!(shown, "\n[{own_section}]\n");
             section = Some(own_section.to_owned());
         }
-        let Some(value) = find(&table, &path) else { continue };
+        let Some(value) = find(&table, &path) else {
+            continue;
+        };
         let _ = write!(shown, "{key} = {value}");
         if let Some(origin) = loaded.origins.get(&path.join(".")) {
             let _ = write!(shown, "  # from {origin}");
@@ -99,7 +146,11 @@ pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
         shown.push('\n');
     }
     // The maps, as they were written.
-    let maps = toml::Table::try_from(Maps { env: &loaded.config.env, secrets: &loaded.config.secrets, plugins: &loaded.config.plugins })?;
+    let maps = toml::Table::try_from(Maps {
+        env: &loaded.config.env,
+        secrets: &loaded.config.secrets,
+        plugins: &loaded.config.plugins,
+    })?;
     let _ = write!(shown, "\n{}", toml::to_string(&maps)?);
     Ok(shown.trim_end().to_owned() + "\n")
 }
@@ -115,7 +166,8 @@ struct Maps<'a> {
 
 fn find<'a>(table: &'a toml::Table, path: &[String]) -> Option<&'a toml::Value> {
     let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(table.get(first)?, |value, key| value.get(key))
+    rest.iter()
+        .try_fold(table.get(first)?, |value, key| value.get(key))
 }
 
 #[cfg(test)]
@@ -185,7 +237,8 @@ mod tests {
     fn what_is_shown_can_be_read_again() {
         let loaded = merge(None, &Layers::default()).expect("the defaults hold");
         let shown = show(&loaded).expect("it is TOML");
-        let again = merge(Some((Path::new("shown"), &shown)), &Layers::default()).expect("it holds");
+        let again =
+            merge(Some((Path::new("shown"), &shown)), &Layers::default()).expect("it holds");
         assert_eq!(again.config.server, loaded.config.server);
         assert_eq!(again.config.engine, loaded.config.engine);
     }

@@ -29,12 +29,19 @@ pub(super) enum Kind {
 }
 
 /// Variables whose names are shorter than their place.
-const SHORT_VARIABLES: [(&str, &str); 2] = [("server.listen", "MILLWORK_LISTEN"), ("log.filter", "MILLWORK_LOG")];
+const SHORT_VARIABLES: [(&str, &str); 2] = [
+    ("server.listen", "MILLWORK_LISTEN"),
+    ("log.filter", "MILLWORK_LOG"),
+];
 
 /// The schema of the whole configuration.
 pub(super) fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<Config>().to_value()
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<Config>()
+        .to_value()
 }
 
 /// Every setting that has a name of its own, in the order of the sections.
@@ -66,7 +73,10 @@ fn collect(schema: &Value, defaults: &Value, path: &mut Vec<String>, found: &mut
 fn variable(path: &[String]) -> String {
     let dotted = path.join(".");
     let short = SHORT_VARIABLES.iter().find(|(path, _)| *path == dotted);
-    short.map_or_else(|| format!("MILLWORK_{}", path.join("_").to_uppercase()), |(_, variable)| (*variable).to_owned())
+    short.map_or_else(
+        || format!("MILLWORK_{}", path.join("_").to_uppercase()),
+        |(_, variable)| (*variable).to_owned(),
+    )
 }
 
 fn kind(schema: &Value) -> Kind {
@@ -84,7 +94,9 @@ pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Valu
 
 /// What the members of a map of this schema are; nothing where it is no map.
 pub(super) fn members(schema: &Value) -> Option<&Value> {
-    schema.get("additionalProperties").filter(|members| members.is_object())
+    schema
+        .get("additionalProperties")
+        .filter(|members| members.is_object())
 }
 
 /// What the doc comment says, on one line.
@@ -103,7 +115,10 @@ mod tests {
         assert!(settings.len() > 10, "{settings:#?}");
         for setting in &settings {
             assert!(!setting.description.is_empty(), "{setting:?}");
-            let same = settings.iter().filter(|other| other.variable == setting.variable).count();
+            let same = settings
+                .iter()
+                .filter(|other| other.variable == setting.variable)
+                .count();
             assert_eq!(same, 1, "{setting:?}");
         }
     }
@@ -111,12 +126,19 @@ mod tests {
     #[test]
     fn a_setting_knows_its_place_its_default_and_its_kind() {
         let settings = settings();
-        let backlog = settings.iter().find(|setting| setting.path == ["engine", "backlog_max"]);
+        let backlog = settings
+            .iter()
+            .find(|setting| setting.path == ["engine", "backlog_max"]);
         let backlog = backlog.expect("there is such a setting");
         assert_eq!(backlog.variable, "MILLWORK_ENGINE_BACKLOG_MAX");
         assert_eq!(backlog.default, Some(Value::from(1_000_000)));
         assert_eq!(backlog.kind, Kind::Integer);
-        let listen = settings.iter().find(|setting| setting.variable == "MILLWORK_LISTEN");
-        assert_eq!(listen.expect("there is such a setting").path, ["server", "listen"]);
+        let listen = settings
+            .iter()
+            .find(|setting| setting.variable == "MILLWORK_LISTEN");
+        assert_eq!(
+            listen.expect("there is such a setting").path,
+            ["server", "listen"]
+        );
     }
 }

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 /// Where a secret is.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged, deny_unknown_fields, expecting = "expected a text, { env = \"NAME\" } or { file = \"PATH\" }")]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a text, { env = \"NAME\" } or { file = \"PATH\" }"
+)]
 pub enum Secret {
     /// Here.
     Text(String),
@@ -35,10 +39,17 @@ impl Secret {
     pub fn read(&self) -> Result<String, String> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::Env { env } => std::env::var(env).map_err(|error| format!("variable {env}: {error}")),
+            Self::Env { env } => {
+                std::env::var(env).map_err(|error| format!("variable {env}: {error}"))
+            }
             Self::File { file } => {
-                let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                Ok(text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(&text).to_owned())
+                let text = std::fs::read_to_string(file)
+                    .map_err(|error| format!("{}: {error}", file.display()))?;
+                Ok(text
+                    .strip_suffix('\n')
+                    .map(|t| t.strip_suffix('\r').unwrap_or(t))
+                    .unwrap_or(&text)
+                    .to_owned())
             }
         }
     }
@@ -80,7 +91,10 @@ mod tests {
     fn a_secret_shows_where_it_is_and_not_what_it_is() {
         let text = Secret::Text("xyzzy".to_owned());
         assert_eq!(format!("{text:?}"), REDACTED);
-        assert_eq!(serde_json::to_string(&text).expect("it is JSON"), "\"(redacted)\"");
+        assert_eq!(
+            serde_json::to_string(&text).expect("it is JSON"),
+            "\"(redacted)\""
+        );
         assert_eq!(text.read(), Ok("xyzzy".to_owned()));
     }
 
@@ -90,7 +104,9 @@ mod tests {
         let file = folder.path().join("token");
         std::fs::write(&file, "xyzzy\r\n").expect("it is written");
         assert_eq!(Secret::File { file }.read(), Ok("xyzzy".to_owned()));
-        let gone = Secret::File { file: folder.path().join("gone") };
+        let gone = Secret::File {
+            file: folder.path().join("gone"),
+        };
         assert!(gone.read().expect_err("it is not there").contains("gone"));
     }
 }

@@ -27,7 +27,10 @@ impl JsonSchema for Text {
 /// Reads a span; days count 24 hours.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let span: Span = text.trim().parse().ok()?;
-    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
+    span.to_duration(SpanRelativeTo::days_are_24_hours())
+        .ok()?
+        .try_into()
+        .ok()
 }
 
 fn show(span: Duration) -> String {
@@ -38,10 +41,14 @@ pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result
     serializer.serialize_str(&show(*span))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     let text = Cow::<'de, str>::deserialize(deserializer)?;
     parse(&text).ok_or_else(|| {
-        de::Error::custom(format_args!("{text:?} is not a span of time such as \"500ms\", \"20s\" or \"1h30m\""))
+        de::Error::custom(format_args!(
+            "{text:?} is not a span of time such as \"500ms\", \"20s\" or \"1h30m\""
+        ))
     })
 }
 
@@ -68,7 +75,9 @@ pub(super) mod or_forever {
             return Ok(None);
         }
         parse(&text).map(Some).ok_or_else(|| {
-            de::Error::custom(format_args!("{text:?} is neither \"forever\" nor a span of time such as \"30d\""))
+            de::Error::custom(format_args!(
+                "{text:?} is neither \"forever\" nor a span of time such as \"30d\""
+            ))
         })
     }
 }
@@ -91,7 +100,11 @@ mod tests {
 
     #[test]
     fn a_span_is_shown_as_it_can_be_read() {
-        for span in [Duration::from_millis(200), Duration::from_secs(20), Duration::from_secs(86_400)] {
+        for span in [
+            Duration::from_millis(200),
+            Duration::from_secs(20),
+            Duration::from_secs(86_400),
+        ] {
             assert_eq!(parse(&show(span)), Some(span), "{}", show(span));
         }
     }

@@ -53,17 +53,25 @@ impl Committer {
                 source: "the committer has ended".into(),
             }))
         };
-        self.queue.send(Waiting { commit, answer }).map_err(|_| gone())?;
+        self.queue
+            .send(Waiting { commit, answer })
+            .map_err(|_| gone())?;
         written.await.map_err(|_| gone())?
     }
 }
 
-async fn write_batches(store: Arc<dyn Store>, schedule: Arc<Schedule>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+async fn write_batches(
+    store: Arc<dyn Store>,
+    schedule: Arc<Schedule>,
+    mut waiting: mpsc::UnboundedReceiver<Waiting>,
+) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (commits, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
+        let (commits, answers): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
         metrics::histogram!(telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
-        metrics::counter!(telemetry::COMMITS).increment(u64::try_from(commits.len()).unwrap_or(u64::MAX));
+        metrics::counter!(telemetry::COMMITS)
+            .increment(u64::try_from(commits.len()).unwrap_or(u64::MAX));
         let began = Instant::now();
         let written = store.commit(commits).await;
         metrics::histogram!(telemetry::COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
@@ -76,7 +84,10 @@ async fn write_batches(store: Arc<dyn Store>, schedule: Arc<Schedule>, mut waiti
                 }
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store did not take a batch of commits");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store did not take a batch of commits"
+                );
                 let error = CommitError(Arc::new(error));
                 for answer in answers {
                     let _ = answer.send(Err(error.clone()));

@@ -37,8 +37,18 @@ pub(super) struct Compiled {
 }
 
 impl Definitions {
-    pub(super) fn new(store: Arc<dyn Store>, plugins: Arc<dyn PluginRuntime>, env: Arc<Value>) -> Self {
-        Self { store, plugins, env, compiled: Cache::new(KEPT_MAX), newest: Cache::new(KEPT_MAX) }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        plugins: Arc<dyn PluginRuntime>,
+        env: Arc<Value>,
+    ) -> Self {
+        Self {
+            store,
+            plugins,
+            env,
+            compiled: Cache::new(KEPT_MAX),
+            newest: Cache::new(KEPT_MAX),
+        }
     }
 
     /// Checks a new definition whole: the document, the graph, and every configuration by its connector.
@@ -46,18 +56,30 @@ impl Definitions {
         let checked = graph::check(document, &Connectors(&*self.plugins), &self.env);
         let mut problems = checked.problems;
         for resolved in checked.connectors {
-            let found = self.plugins.validate(&resolved.connector, &resolved.config).await;
-            let placed = found.into_iter().map(|f| Problem::new(format!("{}{}", resolved.path, f.path), f.message));
+            let found = self
+                .plugins
+                .validate(&resolved.connector, &resolved.config)
+                .await;
+            let placed = found
+                .into_iter()
+                .map(|f| Problem::new(format!("{}{}", resolved.path, f.path), f.message));
             problems.extend(placed);
         }
         problems.sort();
         problems.dedup();
-        checked.graph.filter(|_| problems.is_empty()).ok_or(problems)
+        checked
+            .graph
+            .filter(|_| problems.is_empty())
+            .ok_or(problems)
     }
 
     /// Keeps a definition that has just been stored.
     pub(super) fn keep(&self, workflow: WorkflowId, version: u32, graph: Graph) {
-        let compiled = Arc::new(Compiled { workflow, version, graph: Arc::new(graph) });
+        let compiled = Arc::new(Compiled {
+            workflow,
+            version,
+            graph: Arc::new(graph),
+        });
         self.compiled.insert((workflow, version), compiled);
         self.newest.insert(workflow, version);
     }
@@ -67,32 +89,55 @@ impl Definitions {
         if let Some(version) = self.newest.get(&workflow) {
             return self.find(workflow, version).await;
         }
-        let found = self.store.find_workflow(workflow, None).await?.ok_or(Error::UnknownWorkflow(workflow))?;
+        let found = self
+            .store
+            .find_workflow(workflow, None)
+            .await?
+            .ok_or(Error::UnknownWorkflow(workflow))?;
         self.newest.insert(workflow, found.version);
         self.compile(&found)
     }
 
     /// Finds a version of a workflow.
-    pub(super) async fn find(&self, workflow: WorkflowId, version: u32) -> Result<Arc<Compiled>, Error> {
+    pub(super) async fn find(
+        &self,
+        workflow: WorkflowId,
+        version: u32,
+    ) -> Result<Arc<Compiled>, Error> {
         if let Some(compiled) = self.compiled.get(&(workflow, version)) {
             return Ok(compiled);
         }
-        let found = self.store.find_workflow(workflow, Some(version)).await?.ok_or(Error::UnknownWorkflow(workflow))?;
+        let found = self
+            .store
+            .find_workflow(workflow, Some(version))
+            .await?
+            .ok_or(Error::UnknownWorkflow(workflow))?;
         self.compile(&found)
     }
 
     fn compile(&self, stored: &Workflow) -> Result<Arc<Compiled>, Error> {
         let damaged = |detail: String| {
-            Error::Store(millwork_store::Error::Damaged { what: "a workflow definition", detail })
+            Error::Store(millwork_store::Error::Damaged {
+                what: "a workflow definition",
+                detail,
+            })
         };
-        let document: Value = serde_json::from_str(&stored.definition).map_err(|error| damaged(error.to_string()))?;
+        let document: Value =
+            serde_json::from_str(&stored.definition).map_err(|error| damaged(error.to_string()))?;
         let graph = Graph::load(&document, &self.env).map_err(|problems| {
-            let said: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.path, p.message)).collect();
+            let said: Vec<_> = problems
+                .iter()
+                .map(|p| format!("{}: {}", p.path, p.message))
+                .collect();
             damaged(said.join("; "))
         })?;
-        let compiled =
-            Arc::new(Compiled { workflow: stored.id, version: stored.version, graph: Arc::new(graph) });
-        self.compiled.insert((stored.id, stored.version), Arc::clone(&compiled));
+        let compiled = Arc::new(Compiled {
+            workflow: stored.id,
+            version: stored.version,
+            graph: Arc::new(graph),
+        });
+        self.compiled
+            .insert((stored.id, stored.version), Arc::clone(&compiled));
         Ok(compiled)
     }
 
@@ -103,9 +148,11 @@ impl Definitions {
             if pins.contains_key(&node.connector) {
                 continue;
             }
-            let connector = resolve(&*self.plugins, &node.connector).map_err(|message| Error::PluginMissing {
-                workflow: compiled.workflow,
-                message,
+            let connector = resolve(&*self.plugins, &node.connector).map_err(|message| {
+                Error::PluginMissing {
+                    workflow: compiled.workflow,
+                    message,
+                }
             })?;
             pins.insert(node.connector.clone(), pin(connector));
         }
@@ -122,7 +169,9 @@ fn pin(connector: Connector) -> Pin {
     Pin {
         digest: connector.digest,
         action: connector.action,
-        timeout_ms: connector.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: connector
+            .timeout
+            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
         attempts_max: connector.attempts_max,
     }
 }

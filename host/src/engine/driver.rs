@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
-use millwork_core::event::{Event, LogLine, Seq};
 use millwork_core::effect::{Effect, InvokePlugin, idempotency_key};
+use millwork_core::event::{Event, LogLine, Seq};
 use millwork_core::graph::Graph;
 use millwork_core::run::Run;
 use millwork_core::step::StepKey;
@@ -49,10 +49,15 @@ impl Engine {
             if let Err(error) = self.drive(item, held.handle()).await {
                 tracing::error!(run.id = %run, error = &error as &dyn std::error::Error, "could not execute the run; trying again");
                 let pause = match error {
-                    Error::Store(millwork_store::Error::Unavailable { .. }) | Error::Commit(_) => RETRY_PAUSE,
+                    Error::Store(millwork_store::Error::Unavailable { .. }) | Error::Commit(_) => {
+                        RETRY_PAUSE
+                    }
                     _ => UNREADABLE_PAUSE,
                 };
-                self.0.schedule.add_beyond_window(Due { at: self.0.clock.now().after(pause), run });
+                self.0.schedule.add_beyond_window(Due {
+                    at: self.0.clock.now().after(pause),
+                    run,
+                });
                 return;
             }
             // Somebody may have knocked between the driver's last look and its leaving.
@@ -77,7 +82,10 @@ impl Engine {
         if run.status().is_finished() {
             return Ok(());
         }
-        let compiled = parts.definitions.find(run.created().workflow, run.created().version).await?;
+        let compiled = parts
+            .definitions
+            .find(run.created().workflow, run.created().version)
+            .await?;
         let mut driver = Driver {
             engine: self,
             graph: Arc::clone(&compiled.graph),
@@ -121,14 +129,21 @@ impl Driver<'_> {
         }
         // It only waits now. Said again even where nothing was committed: a clock that was set back may have woken it too soon.
         if let Some(at) = self.run.wake_at() {
-            self.engine.0.schedule.add(Due { at, run: self.run.id() });
+            self.engine.0.schedule.add(Due {
+                at,
+                run: self.run.id(),
+            });
         }
         Ok(())
     }
 
     async fn next_command(&mut self, handle: &Handle) -> Next {
         let clock = &self.engine.0.clock;
-        let record_at = self.under_way.iter().filter_map(|attempt| attempt.record_at).min();
+        let record_at = self
+            .under_way
+            .iter()
+            .filter_map(|attempt| attempt.record_at)
+            .min();
         let wake_at = self.run.wake_at();
         tokio::select! {
             // An attempt that is done is looked at first: most are done at once, and nothing else is even asked.
@@ -144,10 +159,17 @@ impl Driver<'_> {
     }
 
     fn record_start(&mut self, record_at: Option<Timestamp>) -> Next {
-        match self.under_way.iter_mut().find(|attempt| attempt.record_at == record_at) {
+        match self
+            .under_way
+            .iter_mut()
+            .find(|attempt| attempt.record_at == record_at)
+        {
             Some(attempt) => {
                 attempt.record_at = None;
-                Next::Command(Command::RecordStart { step: attempt.step.clone(), attempt: attempt.attempt })
+                Next::Command(Command::RecordStart {
+                    step: attempt.step.clone(),
+                    attempt: attempt.attempt,
+                })
             }
             None => Next::LookAgain,
         }
@@ -198,7 +220,13 @@ impl Driver<'_> {
     }
 
     fn resync(&self) -> Command {
-        Command::Resync { under_way: self.under_way.iter().map(|attempt| attempt.step.clone()).collect() }
+        Command::Resync {
+            under_way: self
+                .under_way
+                .iter()
+                .map(|attempt| attempt.step.clone())
+                .collect(),
+        }
     }
 
     /// Somebody else has done something to the run.
@@ -232,12 +260,19 @@ impl Driver<'_> {
         *pause = (*pause * 2).min(STORE_PAUSE_LONGEST);
     }
 
-    async fn commit(&mut self, first_seq: Seq, decision: &Decision) -> Result<Committed, CommitError> {
+    async fn commit(
+        &mut self,
+        first_seq: Seq,
+        decision: &Decision,
+    ) -> Result<Committed, CommitError> {
         if decision.records.is_empty() {
             return Ok(Committed::Written);
         }
         let has_ended = self.run.status().is_finished();
-        let begins_some = decision.effects.iter().any(|effect| matches!(effect, Effect::InvokePlugin(_)));
+        let begins_some = decision
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::InvokePlugin(_)));
         let due_at = if has_ended {
             None
         } else if begins_some || !self.attempts.is_empty() {
@@ -250,7 +285,10 @@ impl Driver<'_> {
         let committed = self.engine.0.committer.commit(commit).await?;
         match committed {
             Committed::Written => {
-                decision.records.iter().for_each(|record| count(&record.event));
+                decision
+                    .records
+                    .iter()
+                    .for_each(|record| count(&record.event));
                 if has_ended {
                     self.engine.announce_end(&self.run);
                 }
@@ -279,7 +317,14 @@ impl Driver<'_> {
 
     fn begin_attempt(&mut self, invoke: InvokePlugin) {
         let parts = &self.engine.0;
-        let InvokePlugin { step, attempt, pin, config, timeout, resumed } = invoke;
+        let InvokePlugin {
+            step,
+            attempt,
+            pin,
+            config,
+            timeout,
+            resumed,
+        } = invoke;
         let started_at = parts.clock.now();
         let call = Invocation {
             plugin: pin.digest,
@@ -297,12 +342,23 @@ impl Driver<'_> {
         };
         let is_recorded = self.run.step(&step).is_some();
         let record_at = (!is_recorded).then(|| started_at.after(parts.options.record_start_after));
-        self.under_way.push(UnderWay { step: step.clone(), attempt, record_at });
+        self.under_way.push(UnderWay {
+            step: step.clone(),
+            attempt,
+            record_at,
+        });
         let plugins = &parts.plugins;
         self.attempts.push(Box::pin(async move {
             let Reply { result, log } = plugins.invoke(call).await;
             let log = log.into_iter().map(LogLine::from).collect();
-            AttemptReturned { step, attempt, started_at, result, log, chance: random::chance() }
+            AttemptReturned {
+                step,
+                attempt,
+                started_at,
+                result,
+                log,
+                chance: random::chance(),
+            }
         }));
     }
 

@@ -99,7 +99,10 @@ impl Registry {
         match self.runs().entry(run) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Hold::Queued);
-                Some(Reserved { registry: self, run })
+                Some(Reserved {
+                    registry: self,
+                    run,
+                })
             }
             Entry::Occupied(held) => {
                 if let Hold::Driven(handle) = held.get() {
@@ -113,7 +116,10 @@ impl Registry {
     /// Takes a place for a run that nobody else knows yet.
     pub(super) fn reserve(&self, run: RunId) -> Reserved<'_> {
         self.runs().insert(run, Hold::Queued);
-        Reserved { registry: self, run }
+        Reserved {
+            registry: self,
+            run,
+        }
     }
 
     /// Begins to drive a run; nothing where somebody does already, who is told to look again.
@@ -125,7 +131,11 @@ impl Registry {
         }
         let handle = Arc::new(Handle::default());
         runs.insert(run, Hold::Driven(Arc::clone(&handle)));
-        Some(Held { registry: self, run, handle })
+        Some(Held {
+            registry: self,
+            run,
+            handle,
+        })
     }
 
     /// Tells whoever drives a run that something has happened to it.

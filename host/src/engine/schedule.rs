@@ -49,7 +49,10 @@ struct Near {
 impl Schedule {
     pub(super) fn starting_at(now: Timestamp) -> Self {
         Self {
-            near: Mutex::new(Near { due: BinaryHeap::new(), horizon: now }),
+            near: Mutex::new(Near {
+                due: BinaryHeap::new(),
+                horizon: now,
+            }),
             sooner: Notify::new(),
             // What was due when the last process ended waits in the store.
             has_backlog: AtomicBool::new(true),
@@ -69,7 +72,10 @@ impl Schedule {
         if due.at >= near.horizon {
             return;
         }
-        let is_soonest = near.due.peek().is_none_or(|Reverse(first)| due.at < first.at);
+        let is_soonest = near
+            .due
+            .peek()
+            .is_none_or(|Reverse(first)| due.at < first.at);
         near.due.push(Reverse(due));
         drop(near);
         if is_soonest {
@@ -105,7 +111,11 @@ impl Schedule {
 
     /// Notes that one of them found room after all.
     fn note_taken(&self) {
-        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| waiting.checked_sub(1));
+        let _ = self
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                waiting.checked_sub(1)
+            });
     }
 
     /// Whether due runs wait in the store, so that a newcomer has to queue behind them.
@@ -134,7 +144,10 @@ pub(super) async fn read_ahead(engine: Engine) {
         if until > from {
             // Raised before the store is read: what is committed meanwhile is added by whoever commits it.
             parts.schedule.near().horizon = until;
-            let mut after = Some(Due { at: from, run: RunId::from_bytes([0; 16]) });
+            let mut after = Some(Due {
+                at: from,
+                run: RunId::from_bytes([0; 16]),
+            });
             loop {
                 match parts.store.list_due(after, until, PAGE).await {
                     Ok(page) => {
@@ -145,8 +158,14 @@ pub(super) async fn read_ahead(engine: Engine) {
                         after = page.last().copied();
                     }
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "could not read what is due soon; trying again");
-                        parts.clock.sleep_until(parts.clock.now().after(PAUSE)).await;
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "could not read what is due soon; trying again"
+                        );
+                        parts
+                            .clock
+                            .sleep_until(parts.clock.now().after(PAUSE))
+                            .await;
                     }
                 }
             }
@@ -166,8 +185,12 @@ pub(super) async fn fire(engine: Engine) {
         let (due, next) = parts.schedule.take_due(now);
         for due in due {
             metrics::counter!(crate::telemetry::TIMERS_FIRED).increment(1);
-            metrics::histogram!(crate::telemetry::TIMER_LATENESS_SECONDS).record(now.since(due.at).as_secs_f64());
-            engine.hand_on(WorkItem { run: due.run, fresh: None });
+            metrics::histogram!(crate::telemetry::TIMER_LATENESS_SECONDS)
+                .record(now.since(due.at).as_secs_f64());
+            engine.hand_on(WorkItem {
+                run: due.run,
+                fresh: None,
+            });
         }
         match next {
             None => sooner.await,
@@ -200,7 +223,12 @@ pub(super) async fn refill(engine: Engine) {
             parts.schedule.has_backlog.store(false, Ordering::Release);
         }
         // The runs in hand are due too, and come first: ask for as many more.
-        let limit = room.min(PAGE) + if is_first_page { parts.registry.len() } else { 0 };
+        let limit = room.min(PAGE)
+            + if is_first_page {
+                parts.registry.len()
+            } else {
+                0
+            };
         let before = parts.clock.now().after(Duration::from_micros(1));
         match parts.store.list_due(after, before, limit).await {
             Ok(page) => {
@@ -208,7 +236,12 @@ pub(super) async fn refill(engine: Engine) {
                 let mut last = after;
                 let mut found_room = true;
                 for due in page {
-                    if !parts.registry.holds(due.run) && !engine.offer(WorkItem { run: due.run, fresh: None }) {
+                    if !parts.registry.holds(due.run)
+                        && !engine.offer(WorkItem {
+                            run: due.run,
+                            fresh: None,
+                        })
+                    {
                         found_room = false;
                         break;
                     }
@@ -227,9 +260,15 @@ pub(super) async fn refill(engine: Engine) {
                 }
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "could not read the backlog; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not read the backlog; trying again"
+                );
                 parts.schedule.has_backlog.store(true, Ordering::Release);
-                parts.clock.sleep_until(parts.clock.now().after(PAUSE)).await;
+                parts
+                    .clock
+                    .sleep_until(parts.clock.now().after(PAUSE))
+                    .await;
             }
         }
     }

@@ -26,8 +26,16 @@ async fn steps_run_in_order_and_see_each_others_output() {
         .await;
     let run = host.trigger(id, json!({"n": 41})).await;
     let view = host.succeeded(run).await;
-    assert_eq!(output(&view, "second"), json!({"text": "n is 42", "whole": {"n": 42}}));
-    let keys: Vec<_> = host.plugins.calls().into_iter().map(|call| call.idempotency_key).collect();
+    assert_eq!(
+        output(&view, "second"),
+        json!({"text": "n is 42", "whole": {"n": 42}})
+    );
+    let keys: Vec<_> = host
+        .plugins
+        .calls()
+        .into_iter()
+        .map(|call| call.idempotency_key)
+        .collect();
     assert_eq!(keys, [format!("{run}/first"), format!("{run}/second")]);
 }
 
@@ -42,27 +50,44 @@ async fn a_workflow_without_steps_succeeds() {
 #[tokio::test]
 async fn a_sleeping_run_wakes_when_it_is_due_and_not_before() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([{"name": "nap", "type": "delay", "config": {"duration": 3600}}]))).await;
+    let id = host
+        .create(workflow(
+            json!([{"name": "nap", "type": "delay", "config": {"duration": 3600}}]),
+        ))
+        .await;
     let run = host.trigger(id, json!({})).await;
-    host.until(run, "the sleep", |view| view.run.wake_at().is_some()).await;
+    host.until(run, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
     host.clock.advance(Duration::from_secs(3599));
     host.settle().await;
     assert_eq!(host.run(run).await.run.status(), RunStatus::Running);
-    assert_eq!(host.engine.in_hand(), 0, "a sleeping run is in nobody's hand");
+    assert_eq!(
+        host.engine.in_hand(),
+        0,
+        "a sleeping run is in nobody's hand"
+    );
     host.clock.advance(Duration::from_secs(1));
     let view = host.succeeded(run).await;
     let nap = view.run.step(&StepKey::of("nap")).expect("it ran");
-    let slept = nap.completed_at.expect("it ended").since(nap.started_at.expect("it began"));
+    let slept = nap
+        .completed_at
+        .expect("it ended")
+        .since(nap.started_at.expect("it began"));
     assert!(slept >= Duration::from_secs(3600), "{slept:?}");
 }
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_wakes_nothing_early() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([{"name": "nap", "type": "delay", "config": {"duration": 30}}]))).await;
+    let id = host
+        .create(workflow(
+            json!([{"name": "nap", "type": "delay", "config": {"duration": 30}}]),
+        ))
+        .await;
     let start = host.now();
     let run = host.trigger(id, json!({})).await;
-    host.until(run, "the sleep", |view| view.run.wake_at().is_some()).await;
+    host.until(run, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
     host.clock.set(start.after(Duration::from_secs(20)));
     host.settle().await;
     host.clock.set(start);
@@ -83,11 +108,16 @@ async fn a_retryable_failure_is_tried_again_after_its_wait() {
         async move {
             match tries.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => Err(Failure::retryable("http-503", "busy")),
-                _ => Ok(Outcome::Completed(Json::from(json!({"attempt": call.attempt})))),
+                _ => Ok(Outcome::Completed(Json::from(
+                    json!({"attempt": call.attempt}),
+                ))),
             }
         }
     });
-    let host = Harness::with(Setup { plugins, ..Setup::default() });
+    let host = Harness::with(Setup {
+        plugins,
+        ..Setup::default()
+    });
     let id = host
         .create(workflow(json!([{
             "name": "call", "type": "flaky",
@@ -95,18 +125,28 @@ async fn a_retryable_failure_is_tried_again_after_its_wait() {
         }])))
         .await;
     let run = host.trigger(id, json!({})).await;
-    host.until(run, "the first failure", |view| view.run.wake_at().is_some()).await;
+    host.until(run, "the first failure", |view| {
+        view.run.wake_at().is_some()
+    })
+    .await;
     host.clock.advance(Duration::from_secs(9));
     host.settle().await;
     assert_eq!(tries.load(Ordering::Relaxed), 1);
     host.clock.advance(Duration::from_secs(1));
     let due = host.now().after(Duration::from_secs(20));
-    host.until(run, "the second failure", |view| view.run.wake_at() == Some(due)).await;
+    host.until(run, "the second failure", |view| {
+        view.run.wake_at() == Some(due)
+    })
+    .await;
     host.clock.advance(Duration::from_secs(20));
     let view = host.succeeded(run).await;
     assert_eq!(output(&view, "call"), json!({"attempt": 3}));
-    let keys: std::collections::BTreeSet<_> =
-        host.plugins.calls().into_iter().map(|call| call.idempotency_key).collect();
+    let keys: std::collections::BTreeSet<_> = host
+        .plugins
+        .calls()
+        .into_iter()
+        .map(|call| call.idempotency_key)
+        .collect();
     assert_eq!(keys.len(), 1, "every attempt carries the same key");
 }
 
@@ -122,7 +162,10 @@ async fn a_permanent_failure_fails_the_run_and_says_why() {
     let run = host.trigger(id, json!({})).await;
     let view = host.finished(run).await;
     assert_eq!(view.run.status(), RunStatus::Failed);
-    assert_eq!(view.run.error().map(ToString::to_string).as_deref(), Some("step \"bad\" failed: it is broken"));
+    assert_eq!(
+        view.run.error().map(ToString::to_string).as_deref(),
+        Some("step \"bad\" failed: it is broken")
+    );
     assert!(view.run.step(&StepKey::of("never")).is_none());
     assert_eq!(host.plugins.calls().len(), 1);
 }
@@ -139,18 +182,30 @@ async fn cancelling_interrupts_the_call_that_is_being_made() {
     }
     let (began_in_call, dropped_in_call) = (Arc::clone(&began), Arc::clone(&dropped));
     let plugins = Scripted::new().with("endless", move |_| {
-        let (began, dropped) = (Arc::clone(&began_in_call), OnDrop(Arc::clone(&dropped_in_call)));
+        let (began, dropped) = (
+            Arc::clone(&began_in_call),
+            OnDrop(Arc::clone(&dropped_in_call)),
+        );
         async move {
             let _dropped = dropped;
             began.notify_one();
             std::future::pending().await
         }
     });
-    let host = Harness::with(Setup { plugins, ..Setup::default() });
-    let id = host.create(workflow(json!([{"name": "wait", "type": "endless"}]))).await;
+    let host = Harness::with(Setup {
+        plugins,
+        ..Setup::default()
+    });
+    let id = host
+        .create(workflow(json!([{"name": "wait", "type": "endless"}])))
+        .await;
     let run = host.trigger(id, json!({})).await;
     began.notified().await;
-    let view = host.engine.cancel_run(run, Some("enough".to_owned())).await.expect("it can be cancelled");
+    let view = host
+        .engine
+        .cancel_run(run, Some("enough".to_owned()))
+        .await
+        .expect("it can be cancelled");
     assert_eq!(view.run.status(), RunStatus::Cancelled);
     for _ in 0..200 {
         host.settle().await;
@@ -158,19 +213,43 @@ async fn cancelling_interrupts_the_call_that_is_being_made() {
             break;
         }
     }
-    assert_eq!(dropped.load(Ordering::Relaxed), 1, "the call was not interrupted");
+    assert_eq!(
+        dropped.load(Ordering::Relaxed),
+        1,
+        "the call was not interrupted"
+    );
     let again = host.engine.cancel_run(run, None).await;
-    assert!(matches!(again, Err(Error::Finished { status: RunStatus::Cancelled, .. })), "{again:?}");
-    assert!(matches!(view.run.step(&StepKey::of("wait")).map(|s| &s.phase), Some(Phase::Cancelled)));
+    assert!(
+        matches!(
+            again,
+            Err(Error::Finished {
+                status: RunStatus::Cancelled,
+                ..
+            })
+        ),
+        "{again:?}"
+    );
+    assert!(matches!(
+        view.run.step(&StepKey::of("wait")).map(|s| &s.phase),
+        Some(Phase::Cancelled)
+    ));
 }
 
 #[tokio::test]
 async fn a_sleeping_run_can_be_cancelled() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([{"name": "nap", "type": "delay", "config": {"duration": 10}}]))).await;
+    let id = host
+        .create(workflow(
+            json!([{"name": "nap", "type": "delay", "config": {"duration": 10}}]),
+        ))
+        .await;
     let run = host.trigger(id, json!({})).await;
-    host.until(run, "the sleep", |view| view.run.wake_at().is_some()).await;
-    host.engine.cancel_run(run, None).await.expect("it can be cancelled");
+    host.until(run, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
+    host.engine
+        .cancel_run(run, None)
+        .await
+        .expect("it can be cancelled");
     host.clock.advance(Duration::from_secs(60));
     host.settle().await;
     assert_eq!(host.run(run).await.run.status(), RunStatus::Cancelled);
@@ -187,14 +266,26 @@ async fn a_long_attempt_shows_in_the_journal_while_it_is_made() {
             Ok(Outcome::Completed(call.config))
         }
     });
-    let host = Harness::with(Setup { plugins, ..Setup::default() });
-    let id = host.create(workflow(json!([{"name": "slow", "type": "slow"}]))).await;
+    let host = Harness::with(Setup {
+        plugins,
+        ..Setup::default()
+    });
+    let id = host
+        .create(workflow(json!([{"name": "slow", "type": "slow"}])))
+        .await;
     let run = host.trigger(id, json!({})).await;
     host.settle().await;
     assert_eq!(host.run(run).await.run.status(), RunStatus::Pending);
     host.clock.advance(Options::default().record_start_after);
-    let view = host.until(run, "the record of the start", |view| view.run.status() == RunStatus::Running).await;
-    assert!(matches!(view.run.step(&StepKey::of("slow")).map(|s| &s.phase), Some(Phase::Running { .. })));
+    let view = host
+        .until(run, "the record of the start", |view| {
+            view.run.status() == RunStatus::Running
+        })
+        .await;
+    assert!(matches!(
+        view.run.step(&StepKey::of("slow")).map(|s| &s.phase),
+        Some(Phase::Running { .. })
+    ));
     finish.notify_one();
     host.succeeded(run).await;
     assert_eq!(host.plugins.calls().len(), 1);
@@ -203,7 +294,10 @@ async fn a_long_attempt_shows_in_the_journal_while_it_is_made() {
 #[tokio::test]
 async fn what_was_under_way_when_the_host_died_is_done_by_the_next() {
     let plugins = Scripted::new().with("hang", |_| std::future::pending());
-    let host = Harness::with(Setup { plugins, ..Setup::default() });
+    let host = Harness::with(Setup {
+        plugins,
+        ..Setup::default()
+    });
     let id = host
         .create(workflow(json!([
             {"name": "first", "type": "echo", "config": {"n": 1}},
@@ -212,18 +306,30 @@ async fn what_was_under_way_when_the_host_died_is_done_by_the_next() {
         ])))
         .await;
     let run = host.trigger(id, json!({})).await;
-    host.until(run, "the first step", |view| view.run.steps_done() == 1).await;
-    let mended = Scripted::new().with("hang", |_| async { Ok(Outcome::Completed(Json::from(json!("done")))) });
+    host.until(run, "the first step", |view| view.run.steps_done() == 1)
+        .await;
+    let mended = Scripted::new().with("hang", |_| async {
+        Ok(Outcome::Completed(Json::from(json!("done"))))
+    });
     let host = host.crash_into(mended).await;
-    host.until(run, "the sleep", |view| view.run.wake_at().is_some()).await;
-    let names: Vec<_> = host.plugins.calls().into_iter().map(|call| call.step).collect();
+    host.until(run, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
+    let names: Vec<_> = host
+        .plugins
+        .calls()
+        .into_iter()
+        .map(|call| call.step)
+        .collect();
     assert_eq!(names, ["second", "nap"], "what was done is not done again");
     // And a host that dies while the run sleeps changes nothing either.
     let host = host.crash().await;
     host.settle().await;
     host.clock.advance(Duration::from_secs(5));
     host.succeeded(run).await;
-    assert!(host.plugins.calls().is_empty(), "waking completes the step without another call");
+    assert!(
+        host.plugins.calls().is_empty(),
+        "waking completes the step without another call"
+    );
 }
 
 #[tokio::test]
@@ -233,13 +339,25 @@ async fn runs_that_find_no_room_on_the_bus_wait_in_the_store() {
     let plugins = Scripted::new().with("gated", move |call| {
         let gate = Arc::clone(&gate_in_call);
         async move {
-            gate.acquire().await.expect("the gate is never closed").forget();
+            gate.acquire()
+                .await
+                .expect("the gate is never closed")
+                .forget();
             Ok(Outcome::Completed(call.config))
         }
     });
-    let options = Options { in_flight_max: 2, ..Options::default() };
-    let host = Harness::with(Setup { plugins, options, queue_max: 4 });
-    let id = host.create(workflow(json!([{"name": "gate", "type": "gated"}]))).await;
+    let options = Options {
+        in_flight_max: 2,
+        ..Options::default()
+    };
+    let host = Harness::with(Setup {
+        plugins,
+        options,
+        queue_max: 4,
+    });
+    let id = host
+        .create(workflow(json!([{"name": "gate", "type": "gated"}])))
+        .await;
     let mut runs = Vec::new();
     for n in 0..50 {
         runs.push(host.trigger(id, json!({"n": n})).await);
@@ -260,13 +378,26 @@ async fn past_the_backlog_triggers_are_turned_away_and_nothing_is_dropped() {
     let plugins = Scripted::new().with("gated", move |call| {
         let gate = Arc::clone(&gate_in_call);
         async move {
-            gate.acquire().await.expect("the gate is never closed").forget();
+            gate.acquire()
+                .await
+                .expect("the gate is never closed")
+                .forget();
             Ok(Outcome::Completed(call.config))
         }
     });
-    let options = Options { in_flight_max: 1, backlog_max: 10, ..Options::default() };
-    let host = Harness::with(Setup { plugins, options, queue_max: 4 });
-    let id = host.create(workflow(json!([{"name": "gate", "type": "gated"}]))).await;
+    let options = Options {
+        in_flight_max: 1,
+        backlog_max: 10,
+        ..Options::default()
+    };
+    let host = Harness::with(Setup {
+        plugins,
+        options,
+        queue_max: 4,
+    });
+    let id = host
+        .create(workflow(json!([{"name": "gate", "type": "gated"}])))
+        .await;
     let (mut accepted, mut refused) = (Vec::new(), 0);
     for n in 0..40 {
         match host.try_trigger(id, json!({"n": n}), None).await {
@@ -288,15 +419,30 @@ async fn past_the_backlog_triggers_are_turned_away_and_nothing_is_dropped() {
 #[tokio::test]
 async fn the_same_idempotency_key_gives_the_same_run_and_refuses_another_payload() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([{"name": "say", "type": "echo"}]))).await;
-    let first = host.try_trigger(id, json!({"n": 1}), Some("key")).await.expect("it is accepted");
-    let again = host.try_trigger(id, json!({"n": 1}), Some("key")).await.expect("it is accepted");
+    let id = host
+        .create(workflow(json!([{"name": "say", "type": "echo"}])))
+        .await;
+    let first = host
+        .try_trigger(id, json!({"n": 1}), Some("key"))
+        .await
+        .expect("it is accepted");
+    let again = host
+        .try_trigger(id, json!({"n": 1}), Some("key"))
+        .await
+        .expect("it is accepted");
     assert_eq!(first, again);
     let other = host.try_trigger(id, json!({"n": 2}), Some("key")).await;
-    assert!(matches!(other, Err(Error::IdempotencyKeyReused { .. })), "{other:?}");
+    assert!(
+        matches!(other, Err(Error::IdempotencyKeyReused { .. })),
+        "{other:?}"
+    );
     host.succeeded(first).await;
-    host.clock.advance(Options::default().idempotency_kept + Duration::from_secs(1));
-    let later = host.try_trigger(id, json!({"n": 2}), Some("key")).await.expect("the key is forgotten");
+    host.clock
+        .advance(Options::default().idempotency_kept + Duration::from_secs(1));
+    let later = host
+        .try_trigger(id, json!({"n": 2}), Some("key"))
+        .await
+        .expect("the key is forgotten");
     assert_ne!(first, later);
     host.succeeded(later).await;
     assert_eq!(host.plugins.calls().len(), 2);
@@ -315,27 +461,53 @@ async fn every_problem_of_a_definition_is_told_at_once() {
             ],
         }))
         .await;
-    let Err(Error::InvalidDefinition(problems)) = refused else { panic!("{refused:?}") };
-    let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-    assert_eq!(paths, ["/steps/0/type", "/steps/1/config/refuse", "/steps/1/config/x", "/stpes"]);
+    let Err(Error::InvalidDefinition(problems)) = refused else {
+        panic!("{refused:?}")
+    };
+    let paths: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "/steps/0/type",
+            "/steps/1/config/refuse",
+            "/steps/1/config/x",
+            "/stpes"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn waiting_for_a_run_ends_with_the_run_or_with_the_time() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([{"name": "nap", "type": "delay", "config": {"duration": 5}}]))).await;
+    let id = host
+        .create(workflow(
+            json!([{"name": "nap", "type": "delay", "config": {"duration": 5}}]),
+        ))
+        .await;
     let run = host.trigger(id, json!({})).await;
     let engine = host.engine.clone();
-    let waiting = tokio::spawn(async move { engine.wait_for_run(run, Duration::from_secs(2)).await });
-    host.until(run, "the sleep", |view| view.run.wake_at().is_some()).await;
+    let waiting =
+        tokio::spawn(async move { engine.wait_for_run(run, Duration::from_secs(2)).await });
+    host.until(run, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
     host.clock.advance(Duration::from_secs(2));
-    let view = waiting.await.expect("it does not panic").expect("the run is there");
+    let view = waiting
+        .await
+        .expect("it does not panic")
+        .expect("the run is there");
     assert_eq!(view.run.status(), RunStatus::Running);
     let engine = host.engine.clone();
-    let waiting = tokio::spawn(async move { engine.wait_for_run(run, Duration::from_secs(60)).await });
+    let waiting =
+        tokio::spawn(async move { engine.wait_for_run(run, Duration::from_secs(60)).await });
     host.settle().await;
     host.clock.advance(Duration::from_secs(3));
-    let view = waiting.await.expect("it does not panic").expect("the run is there");
+    let view = waiting
+        .await
+        .expect("it does not panic")
+        .expect("the run is there");
     assert_eq!(view.run.status(), RunStatus::Success);
 }
 
@@ -350,7 +522,10 @@ async fn independent_steps_run_beside_each_other() {
             Ok(Outcome::Completed(call.config))
         }
     });
-    let host = Harness::with(Setup { plugins, ..Setup::default() });
+    let host = Harness::with(Setup {
+        plugins,
+        ..Setup::default()
+    });
     let id = host
         .create(workflow(json!([
             {"name": "left", "type": "meet", "needs": []},
@@ -365,7 +540,9 @@ async fn independent_steps_run_beside_each_other() {
 #[tokio::test]
 async fn a_run_whose_caller_hung_up_is_executed_all_the_same() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([{"name": "say", "type": "echo"}]))).await;
+    let id = host
+        .create(workflow(json!([{"name": "say", "type": "echo"}])))
+        .await;
     let warm = host.trigger(id, json!({})).await;
     host.succeeded(warm).await;
     host.settle().await;
@@ -417,7 +594,12 @@ async fn a_store_that_fails_now_and_then_loses_nothing() {
         assert!(!accepted.is_empty(), "seed {seed}: nothing was accepted");
         for (run, n) in accepted {
             let view = host.run(run).await;
-            assert_eq!(view.run.status(), RunStatus::Success, "seed {seed}: {:?}", view.run);
+            assert_eq!(
+                view.run.status(),
+                RunStatus::Success,
+                "seed {seed}: {:?}",
+                view.run
+            );
             assert_eq!(output(&view, "two"), json!({"n": n + 1}), "seed {seed}");
         }
     }

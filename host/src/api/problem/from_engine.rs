@@ -17,20 +17,30 @@ impl From<engine::Error> for Problem {
         let detail = error.to_string();
         match error {
             Error::InvalidDefinition(problems) => {
-                let faults = problems.into_iter().map(|problem| Fault::new(problem.path, problem.message)).collect();
+                let faults = problems
+                    .into_iter()
+                    .map(|problem| Fault::new(problem.path, problem.message))
+                    .collect();
                 Self::of_faults(Kind::InvalidDefinition, &detail, faults)
             }
             Error::UnknownWorkflow(_) => Self::new(Kind::UnknownWorkflow, detail),
             Error::UnknownRun(_) => Self::new(Kind::UnknownRun, detail),
-            Error::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, detail).retry_after(retry_after),
+            Error::Overloaded { retry_after, .. } => {
+                Self::new(Kind::Overloaded, detail).retry_after(retry_after)
+            }
             Error::IdempotencyKeyReused { .. } => Self::new(Kind::IdempotencyKeyReused, detail),
             Error::Finished { .. } => Self::new(Kind::RunFinished, detail),
             Error::PluginMissing { .. } => Self::new(Kind::PluginMissing, detail),
             Error::Journal { .. } => Self::internal().caused_by(error),
-            Error::Commit(_) => Self::new(Kind::Unavailable, "the store is unavailable: could not commit".to_owned())
-                .retry_after(STORE_RETRY_AFTER)
-                .caused_by(error),
-            Error::ShuttingDown => Self::new(Kind::ShuttingDown, detail).retry_after(SHUTDOWN_RETRY_AFTER),
+            Error::Commit(_) => Self::new(
+                Kind::Unavailable,
+                "the store is unavailable: could not commit".to_owned(),
+            )
+            .retry_after(STORE_RETRY_AFTER)
+            .caused_by(error),
+            Error::ShuttingDown => {
+                Self::new(Kind::ShuttingDown, detail).retry_after(SHUTDOWN_RETRY_AFTER)
+            }
             Error::Store(error) => Self::from(error),
         }
     }
@@ -42,9 +52,13 @@ impl From<millwork_store::Error> for Problem {
         match &error {
             Error::Unavailable { action, .. } => {
                 let detail = format!("the store is unavailable: could not {action}");
-                Self::new(Kind::Unavailable, detail).retry_after(STORE_RETRY_AFTER).caused_by(error)
+                Self::new(Kind::Unavailable, detail)
+                    .retry_after(STORE_RETRY_AFTER)
+                    .caused_by(error)
             }
-            Error::Damaged { .. } | Error::Newer { .. } | Error::InUse { .. } => Self::internal().caused_by(error),
+            Error::Damaged { .. } | Error::Newer { .. } | Error::InUse { .. } => {
+                Self::internal().caused_by(error)
+            }
         }
     }
 }
@@ -52,7 +66,10 @@ impl From<millwork_store::Error> for Problem {
 impl Problem {
     /// A mistake of ours. The caller learns nothing but the request's identifier, under which the log has the rest.
     pub(in crate::api) fn internal() -> Self {
-        Self::new(Kind::Internal, "something went wrong here; the log has more under the request's identifier")
+        Self::new(
+            Kind::Internal,
+            "something went wrong here; the log has more under the request's identifier",
+        )
     }
 }
 
@@ -68,25 +85,55 @@ mod tests {
 
     fn told(error: engine::Error) -> String {
         let problem = Problem::from(error);
-        let body: serde_json::Value = serde_json::from_slice(&problem.body("r-1")).expect("it is JSON");
-        let retry_after = problem.clone().into_response().headers().get(header::RETRY_AFTER).cloned();
-        let retry_after = retry_after.map(|wait| format!(", retry after {wait:?}")).unwrap_or_default();
-        format!("{} {}{retry_after}: {}", body["status"], problem.kind().slug(), body["detail"])
+        let body: serde_json::Value =
+            serde_json::from_slice(&problem.body("r-1")).expect("it is JSON");
+        let retry_after = problem
+            .clone()
+            .into_response()
+            .headers()
+            .get(header::RETRY_AFTER)
+            .cloned();
+        let retry_after = retry_after
+            .map(|wait| format!(", retry after {wait:?}"))
+            .unwrap_or_default();
+        format!(
+            "{} {}{retry_after}: {}",
+            body["status"],
+            problem.kind().slug(),
+            body["detail"]
+        )
     }
 
     #[test]
     fn every_refusal_has_a_status_and_a_sentence() {
         let (run, workflow) = (RunId::from_bytes([1; 16]), WorkflowId::from_bytes([2; 16]));
-        let unavailable =
-            millwork_store::Error::Unavailable { action: "commit", source: "FATAL: password of user millwork".into() };
-        let damaged = millwork_store::Error::Damaged { what: "a journal", detail: "SELECT".to_owned() };
+        let unavailable = millwork_store::Error::Unavailable {
+            action: "commit",
+            source: "FATAL: password of user millwork".into(),
+        };
+        let damaged = millwork_store::Error::Damaged {
+            what: "a journal",
+            detail: "SELECT".to_owned(),
+        };
         let errors = [
-            engine::Error::InvalidDefinition(vec![DefinitionProblem::new("/steps/0/type", "is missing")]),
+            engine::Error::InvalidDefinition(vec![DefinitionProblem::new(
+                "/steps/0/type",
+                "is missing",
+            )]),
             engine::Error::UnknownWorkflow(workflow),
             engine::Error::UnknownRun(run),
-            engine::Error::Overloaded { backlog: 9, limit: 8, retry_after: Duration::from_secs(5) },
-            engine::Error::IdempotencyKeyReused { key: "k".to_owned() },
-            engine::Error::Finished { run, status: RunStatus::Success },
+            engine::Error::Overloaded {
+                backlog: 9,
+                limit: 8,
+                retry_after: Duration::from_secs(5),
+            },
+            engine::Error::IdempotencyKeyReused {
+                key: "k".to_owned(),
+            },
+            engine::Error::Finished {
+                run,
+                status: RunStatus::Success,
+            },
             engine::Error::ShuttingDown,
             engine::Error::Store(unavailable),
             engine::Error::Store(damaged),

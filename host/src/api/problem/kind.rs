@@ -101,7 +101,10 @@ mod tests {
         for &kind in Kind::ALL {
             let text = kind.text();
             let status = kind.status().as_u16();
-            assert!(text.starts_with(&format!("# {} ({status})\n", kind.title())), "{kind:?}");
+            assert!(
+                text.starts_with(&format!("# {} ({status})\n", kind.title())),
+                "{kind:?}"
+            );
             assert!(text.contains("\n## What to try\n"), "{kind:?}");
             assert_eq!(Kind::find(kind.slug()), Some(kind));
         }

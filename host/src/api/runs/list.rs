@@ -76,9 +76,18 @@ pub(in crate::api) async fn list(State(api): State<Api>, uri: Uri) -> Result<Res
     let query = read(Query::of(&uri))?;
     let limit = query.limit;
     // One more than asked for tells whether there is another page.
-    let rows = api.engine().list_runs(RunQuery { limit: limit + 1, ..query }).await?;
+    let rows = api
+        .engine()
+        .list_runs(RunQuery {
+            limit: limit + 1,
+            ..query
+        })
+        .await?;
     let items: Result<Vec<_>, _> = rows.into_iter().map(RunItem::of).collect();
-    Ok(answer(StatusCode::OK, &Page::of(items?, limit, |item| item.uuid)))
+    Ok(answer(
+        StatusCode::OK,
+        &Page::of(items?, limit, |item| item.uuid),
+    ))
 }
 
 fn read(mut query: Query) -> Result<RunQuery, Problem> {
@@ -110,7 +119,10 @@ fn read_order(text: &str) -> Result<Order, String> {
 impl RunItem {
     fn of(row: RunRow) -> Result<Self, Problem> {
         let payload = match Record::decode(&row.first_record) {
-            Ok(Record { event: Event::RunCreated(created), .. }) => created.payload.clone(),
+            Ok(Record {
+                event: Event::RunCreated(created),
+                ..
+            }) => created.payload.clone(),
             Ok(_) => return Err(Problem::internal().caused_by(Headless(row.run))),
             Err(error) => return Err(Problem::internal().caused_by(error)),
         };
@@ -142,7 +154,8 @@ mod tests {
 
     fn query(text: &str) -> Result<RunQuery, String> {
         let uri = format!("/api/v1/runs?{text}").parse().expect("it is a URI");
-        read(Query::of(&uri)).map_err(|problem| String::from_utf8_lossy(&problem.body("r")).into_owned())
+        read(Query::of(&uri))
+            .map_err(|problem| String::from_utf8_lossy(&problem.body("r")).into_owned())
     }
 
     #[test]
@@ -162,10 +175,15 @@ mod tests {
     #[test]
     fn every_filter_is_read() {
         let id = "018bcfe568007707870707070707abcd";
-        let text = format!("workflow_id={id}&status=running,failed&status=paused&order=asc&limit=7&created_from=2026-01-31T10:00:00%2B01:00");
+        let text = format!(
+            "workflow_id={id}&status=running,failed&status=paused&order=asc&limit=7&created_from=2026-01-31T10:00:00%2B01:00"
+        );
         let query = query(&text).expect("it holds");
         assert_eq!(query.workflow, id.parse().ok());
-        assert_eq!(query.statuses, [Status::Running, Status::Failed, Status::Paused]);
+        assert_eq!(
+            query.statuses,
+            [Status::Running, Status::Failed, Status::Paused]
+        );
         assert_eq!((query.order, query.limit), (Order::OldestFirst, 7));
         assert_eq!(query.created_from, "2026-01-31T09:00:00Z".parse().ok());
     }
@@ -216,7 +234,12 @@ mod tests {
             workflow: WorkflowId::from_bytes([2; 16]),
             version: 2,
             created_at: Timestamp::from_micros(5),
-            summary: Summary { status: Status::Pending, started_at: None, completed_at: None, error: None },
+            summary: Summary {
+                status: Status::Pending,
+                started_at: None,
+                completed_at: None,
+                error: None,
+            },
             due_at: None,
             first_record: record.to_owned(),
         };
@@ -235,7 +258,10 @@ mod tests {
           "error": null
         }
         "#);
-        let damaged = RunItem::of(RunRow { first_record: "{}".to_owned(), ..row });
+        let damaged = RunItem::of(RunRow {
+            first_record: "{}".to_owned(),
+            ..row
+        });
         assert!(damaged.is_err_and(|problem| problem.cause().is_some()));
     }
 }

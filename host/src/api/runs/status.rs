@@ -56,7 +56,9 @@ pub(in crate::api) enum StepStatus {
 impl StepStatus {
     pub(in crate::api) const fn of(phase: &Phase) -> Self {
         match phase {
-            Phase::Running { .. } | Phase::Suspended { .. } | Phase::Retrying { .. } => Self::Running,
+            Phase::Running { .. } | Phase::Suspended { .. } | Phase::Retrying { .. } => {
+                Self::Running
+            }
             Phase::Succeeded { .. } => Self::Success,
             Phase::Failed { .. } => Self::Failed,
             Phase::Skipped => Self::Skipped,

@@ -178,7 +178,11 @@ impl Serialize for StepResults<'_> {
 impl<'a> RunDocument<'a> {
     /// Shows a run.
     pub(in crate::api) fn of(run: &'a Run, graph: &'a Graph) -> Self {
-        let steps: Vec<_> = graph.nodes().iter().map(|node| StepResult::of(node, run, graph)).collect();
+        let steps: Vec<_> = graph
+            .nodes()
+            .iter()
+            .map(|node| StepResult::of(node, run, graph))
+            .collect();
         let created = run.created();
         Self {
             uuid: run.id(),
@@ -200,18 +204,25 @@ impl<'a> RunDocument<'a> {
 
 impl<'a> RunFailure<'a> {
     fn of(error: &'a RunError) -> Self {
-        Self { step: error.step.to_string(), code: &error.code, message: &error.message }
+        Self {
+            step: error.step.to_string(),
+            code: &error.code,
+            message: &error.message,
+        }
     }
 }
 
 /// What the run waits for: nothing, while a step of it is under way.
 fn soonest<'a>(steps: &[StepResult<'a>]) -> Option<WaitingFor<'a>> {
-    let is_under_way = |step: &StepResult<'_>| step.status == StepStatus::Running && step.waiting_for.is_none();
+    let is_under_way =
+        |step: &StepResult<'_>| step.status == StepStatus::Running && step.waiting_for.is_none();
     if steps.iter().any(is_under_way) {
         return None;
     }
     let waits = steps.iter().filter_map(|step| step.waiting_for.as_ref());
-    waits.min_by_key(|wait| wait.until.map_or(Timestamp::MAX, |until| until.0)).cloned()
+    waits
+        .min_by_key(|wait| wait.until.map_or(Timestamp::MAX, |until| until.0))
+        .cloned()
 }
 
 impl<'a> StepResult<'a> {
@@ -219,7 +230,10 @@ impl<'a> StepResult<'a> {
         let name = &*node.name;
         match run.step(&StepKey::of(Arc::clone(&node.name))) {
             Some(step) => Self::recorded(name, step),
-            None if is_in_first_attempt(node, run, graph) => Self { attempt: 1, ..Self::new(name, StepStatus::Running) },
+            None if is_in_first_attempt(node, run, graph) => Self {
+                attempt: 1,
+                ..Self::new(name, StepStatus::Running)
+            },
             None => Self::new(name, StepStatus::Pending),
         }
     }
@@ -254,7 +268,9 @@ impl<'a> StepResult<'a> {
                 shown.failure = Some(StepFailure::of(failure));
             }
             Phase::Suspended { wait, .. } => shown.waiting_for = Some(WaitingFor::of(name, wait)),
-            Phase::Retrying { due, failure } => shown.waiting_for = Some(WaitingFor::next_attempt(name, *due, failure)),
+            Phase::Retrying { due, failure } => {
+                shown.waiting_for = Some(WaitingFor::next_attempt(name, *due, failure));
+            }
             Phase::Running { .. } | Phase::Skipped | Phase::Cancelled => {}
         }
         shown
@@ -267,7 +283,9 @@ fn is_in_first_attempt(node: &Node, run: &Run, graph: &Graph) -> bool {
         let step = run.step(&StepKey::of(Arc::clone(&graph.node(index).name)));
         step.is_some_and(|step| step.phase.is_done())
     };
-    run.started_at().is_some() && !run.status().is_finished() && node.needs.iter().all(|&index| is_done(index))
+    run.started_at().is_some()
+        && !run.status().is_finished()
+        && node.needs.iter().all(|&index| is_done(index))
 }
 
 impl<'a> WaitingFor<'a> {
@@ -277,23 +295,42 @@ impl<'a> WaitingFor<'a> {
             Wait::Time { .. } => (WaitKind::Time, None),
             Wait::Signal { name, .. } => (WaitKind::Signal, Some(name.as_str())),
         };
-        Self { kind, until, step, signal, failure: None }
+        Self {
+            kind,
+            until,
+            step,
+            signal,
+            failure: None,
+        }
     }
 
     fn next_attempt(step: &'a str, due: Timestamp, failure: &'a Failure) -> Self {
         let failure = Some(StepFailure::of(failure));
-        Self { kind: WaitKind::Retry, until: Some(Time(due)), step, signal: None, failure }
+        Self {
+            kind: WaitKind::Retry,
+            until: Some(Time(due)),
+            step,
+            signal: None,
+            failure,
+        }
     }
 }
 
 impl<'a> StepFailure<'a> {
     fn of(failure: &'a Failure) -> Self {
-        Self { code: &failure.code, message: &failure.message }
+        Self {
+            code: &failure.code,
+            message: &failure.message,
+        }
     }
 }
 
 impl<'a> LogEntry<'a> {
     fn of(line: &'a LogLine) -> Self {
-        Self { at: Time(line.at), level: line.level, message: &line.message }
+        Self {
+            at: Time(line.at),
+            level: line.level,
+            message: &line.message,
+        }
     }
 }

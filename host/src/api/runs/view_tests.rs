@@ -36,7 +36,8 @@ fn run(events: &[Value]) -> Run {
     let records: Vec<_> = records
         .map(|(event, second)| {
             let at = 1_795_384_000_000_000 + second * 1_000_000;
-            Record::decode(&json!({"v": 1, "at": at, "event": event}).to_string()).expect("it is a record")
+            Record::decode(&json!({"v": 1, "at": at, "event": event}).to_string())
+                .expect("it is a record")
         })
         .collect();
     Run::fold(RunId::from_bytes([1; 16]), &records).expect("the journal begins with the creation")
@@ -56,7 +57,12 @@ fn told(events: &[Value]) -> String {
     };
     let mut lines = vec![format!("{}{}", shown["status"], wait(&shown))];
     for (name, step) in shown["step_results"].as_object().expect("there are steps") {
-        lines.push(format!("  {name}: {} {}{}", step["status"], step["attempt"], wait(step)));
+        lines.push(format!(
+            "  {name}: {} {}{}",
+            step["status"],
+            step["attempt"],
+            wait(step)
+        ));
     }
     lines.join("\n")
 }
@@ -70,7 +76,8 @@ fn suspended(step: &str, wait: &Value) -> Value {
 }
 
 fn retrying(step: &str) -> Value {
-    let failure = json!({"kind": "retryable", "code": "http-503", "message": "Service Unavailable"});
+    let failure =
+        json!({"kind": "retryable", "code": "http-503", "message": "Service Unavailable"});
     json!({"step-retry-scheduled": {"step": step, "attempt": 1, "started_at": 1_795_384_000_500_000_i64, "failure": failure, "due": 1_795_384_009_000_000_i64}})
 }
 
@@ -156,7 +163,11 @@ fn a_run_waits_for_what_ends_first_once_nothing_of_it_is_under_way() {
       tell: "pending" 0
       count: "running" 1
     "#);
-    let both_wait = [succeeded("fetch"), suspended("cool-off", &time), retrying("count")];
+    let both_wait = [
+        succeeded("fetch"),
+        suspended("cool-off", &time),
+        retrying("count"),
+    ];
     insta::assert_snapshot!(told(&both_wait), @r#"
     "running" waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","failure":{"code":"http-503","message":"Service Unavailable"}}
       fetch: "success" 1
@@ -188,7 +199,8 @@ fn a_signal_without_a_deadline_is_waited_for_after_everything_else() {
 #[test]
 fn a_failed_run_says_why_and_what_never_began_stays_pending() {
     let failure = json!({"kind": "permanent", "code": "http-404", "message": "not found"});
-    let log = json!([{"at": 1_795_384_000_600_000_i64, "level": "warn", "message": "no such order"}]);
+    let log =
+        json!([{"at": 1_795_384_000_600_000_i64, "level": "warn", "message": "no such order"}]);
     let events = [
         json!({"step-failed": {"step": "fetch", "attempt": 2, "started_at": 1_795_384_000_500_000_i64, "failure": failure, "log": log}}),
         json!({"step-cancelled": {"step": "count"}}),
@@ -269,12 +281,25 @@ fn a_failed_run_says_why_and_what_never_began_stays_pending() {
 
 #[test]
 fn a_skipped_step_has_no_output() {
-    let events = [json!({"step-skipped": {"step": "fetch"}}), succeeded("cool-off"), succeeded("tell"), succeeded("count"), json!({"run-succeeded": {}})];
+    let events = [
+        json!({"step-skipped": {"step": "fetch"}}),
+        succeeded("cool-off"),
+        succeeded("tell"),
+        succeeded("count"),
+        json!({"run-succeeded": {}}),
+    ];
     let shown = shown(&events);
     assert_eq!(shown["status"], "success");
     assert_eq!(shown["step_results"]["fetch"]["status"], "skipped");
     assert_eq!(shown["step_results"]["fetch"]["output"], Value::Null);
-    assert_eq!(shown["step_results"]["tell"]["output"], json!({"status_code": 200}));
-    let names: Vec<_> = shown["step_results"].as_object().expect("there are steps").keys().collect();
+    assert_eq!(
+        shown["step_results"]["tell"]["output"],
+        json!({"status_code": 200})
+    );
+    let names: Vec<_> = shown["step_results"]
+        .as_object()
+        .expect("there are steps")
+        .keys()
+        .collect();
     assert_eq!(names, ["fetch", "cool-off", "tell", "count"]);
 }

@@ -11,8 +11,8 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::RunStatus;
 use millwork_core::time::Timestamp;
-use millwork_store::Store;
 use millwork_store::Memory;
+use millwork_store::Store;
 use serde_json::{Value, json};
 
 use super::scripted::Scripted;
@@ -37,7 +37,11 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { options: Options::default(), queue_max: 100, plugins: Scripted::new() }
+        Self {
+            options: Options::default(),
+            queue_max: 100,
+            plugins: Scripted::new(),
+        }
     }
 }
 
@@ -48,7 +52,13 @@ impl Harness {
 
     pub fn with(setup: Setup) -> Self {
         let clock = ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000));
-        Self::start(Arc::new(Memory::default()), Arc::new(setup.plugins), clock, setup.options, setup.queue_max)
+        Self::start(
+            Arc::new(Memory::default()),
+            Arc::new(setup.plugins),
+            clock,
+            setup.options,
+            setup.queue_max,
+        )
     }
 
     fn start(
@@ -71,7 +81,15 @@ impl Harness {
             Arc::clone(&bus) as Arc<dyn Bus>,
             options.in_flight_max,
         ));
-        Self { engine, clock, store, plugins, bus, options, workers }
+        Self {
+            engine,
+            clock,
+            store,
+            plugins,
+            bus,
+            options,
+            workers,
+        }
     }
 
     /// Drops the host as a crash would, and starts another on what the store kept.
@@ -87,11 +105,16 @@ impl Harness {
     }
 
     pub async fn create(&self, definition: Value) -> WorkflowId {
-        self.engine.create_workflow(definition).await.expect("the definition holds")
+        self.engine
+            .create_workflow(definition)
+            .await
+            .expect("the definition holds")
     }
 
     pub async fn trigger(&self, workflow: WorkflowId, payload: Value) -> RunId {
-        self.try_trigger(workflow, payload, None).await.expect("the trigger is accepted")
+        self.try_trigger(workflow, payload, None)
+            .await
+            .expect("the trigger is accepted")
     }
 
     pub async fn try_trigger(
@@ -100,17 +123,29 @@ impl Harness {
         payload: Value,
         key: Option<&str>,
     ) -> Result<RunId, Error> {
-        let trigger =
-            Trigger { workflow, payload: Json::from(payload), idempotency_key: key.map(str::to_owned) };
+        let trigger = Trigger {
+            workflow,
+            payload: Json::from(payload),
+            idempotency_key: key.map(str::to_owned),
+        };
         self.engine.trigger(trigger).await
     }
 
     pub async fn run(&self, run: RunId) -> RunView {
-        self.engine.find_run(run).await.expect("the store answers").expect("the run is there")
+        self.engine
+            .find_run(run)
+            .await
+            .expect("the store answers")
+            .expect("the run is there")
     }
 
     /// Lets the host work, without moving the clock, until a run looks as expected.
-    pub async fn until(&self, run: RunId, what: &str, mut holds: impl FnMut(&RunView) -> bool) -> RunView {
+    pub async fn until(
+        &self,
+        run: RunId,
+        what: &str,
+        mut holds: impl FnMut(&RunView) -> bool,
+    ) -> RunView {
         for _ in 0..5_000 {
             let view = self.run(run).await;
             if holds(&view) {
@@ -123,7 +158,8 @@ impl Harness {
     }
 
     pub async fn finished(&self, run: RunId) -> RunView {
-        self.until(run, "the end", |view| view.run.status().is_finished()).await
+        self.until(run, "the end", |view| view.run.status().is_finished())
+            .await
     }
 
     pub async fn succeeded(&self, run: RunId) -> RunView {
@@ -149,7 +185,10 @@ impl Harness {
 }
 
 /// Gives every other task a turn, and real time to threads.
-#[expect(clippy::disallowed_methods, reason = "a test may give the machine a moment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may give the machine a moment"
+)]
 async fn breathe() {
     tokio::task::yield_now().await;
     tokio::time::sleep(Duration::from_micros(200)).await;

@@ -26,8 +26,13 @@ impl Scripted {
     /// With `delay` (like the real one), `echo` (completes with its configuration) and `broken` (fails for good).
     pub fn new() -> Self {
         Self::default()
-            .with("echo", |call| async move { Ok(Outcome::Completed(call.config)) })
-            .with("broken", |_| async { Err(Failure::permanent("broken", "it is broken")) })
+            .with(
+                "echo",
+                |call| async move { Ok(Outcome::Completed(call.config)) },
+            )
+            .with("broken", |_| async {
+                Err(Failure::permanent("broken", "it is broken"))
+            })
             .with("delay", |call| async move {
                 let seconds = call.config.value()["duration"].as_f64().unwrap_or_default();
                 Ok(Outcome::Suspended(Suspension {
@@ -39,34 +44,54 @@ impl Scripted {
     }
 
     /// Adds a connector.
-    pub fn with<F>(mut self, name: &str, act: impl Fn(Invocation) -> F + Send + Sync + 'static) -> Self
+    pub fn with<F>(
+        mut self,
+        name: &str,
+        act: impl Fn(Invocation) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
     {
-        self.connectors.insert(name.to_owned(), Box::new(move |call| Box::pin(act(call))));
+        self.connectors
+            .insert(name.to_owned(), Box::new(move |call| Box::pin(act(call))));
         self
     }
 
     /// Every call so far, in order.
     pub fn calls(&self) -> Vec<Invocation> {
-        self.calls.lock().expect("no test panics while it holds this").clone()
+        self.calls
+            .lock()
+            .expect("no test panics while it holds this")
+            .clone()
     }
 }
 
 #[async_trait]
 impl PluginRuntime for Scripted {
     async fn invoke(&self, call: Invocation) -> Reply {
-        self.calls.lock().expect("no test panics while it holds this").push(call.clone());
+        self.calls
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(call.clone());
         let result = match self.connectors.get(&call.action) {
             Some(act) => act(call).await,
-            None => Err(Failure::permanent("plugin-missing", "no such connector in the script")),
+            None => Err(Failure::permanent(
+                "plugin-missing",
+                "no such connector in the script",
+            )),
         };
-        Reply { result, log: Vec::new() }
+        Reply {
+            result,
+            log: Vec::new(),
+        }
     }
 
     async fn validate(&self, _: &Connector, config: &Value) -> Vec<FieldError> {
         match config.get("refuse") {
-            Some(_) => vec![FieldError { path: "/refuse".to_owned(), message: "is refused by the script".to_owned() }],
+            Some(_) => vec![FieldError {
+                path: "/refuse".to_owned(),
+                message: "is refused by the script".to_owned(),
+            }],
             None => Vec::new(),
         }
     }
