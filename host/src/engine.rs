@@ -1,13 +1,19 @@
 //! The engine: the shell around `core`. Loads a run, asks what happens next, commits it, carries it out.
 //!
 //! The door is [`Engine`]. Behind it: `driver` (one run, from taking it up to its end or its next wait), `committer`
-//! (group commit), `schedule` (what is due when), `registry` (what is in hand here), `definitions` (what is compiled).
+//! (group commit), `schedule` (what is due when), `registry` (what is in hand here), `definitions` (what is compiled), `retention`.
 
 mod committer;
 mod definitions;
 mod driver;
+mod error;
 mod registry;
+mod retention;
 mod schedule;
+mod trigger;
+
+pub use error::Error;
+pub use trigger::Trigger;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,26 +22,23 @@ use std::time::Duration;
 
 use millwork_core::command::Command;
 use millwork_core::decide::{Rejection, decide};
-use millwork_core::definition::Problem;
-use millwork_core::digest::Digest;
-use millwork_core::event::{Event, Record, RunCreated};
+use millwork_core::event::Record;
 use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
-use millwork_core::json::Json;
-use millwork_core::run::{Run, RunStatus};
+use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
-use millwork_store::{Commit, Committed, Idempotency, NewRun, RunQuery, RunRow, Store, Workflow};
+use millwork_store::{Commit, Committed, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::bus::{Bus, Fresh, WorkItem};
+use crate::bus::{Bus, WorkItem};
 use crate::clock::Clock;
 use crate::random;
 use crate::telemetry;
-use committer::{CommitError, Committer};
+use committer::Committer;
 use definitions::Definitions;
 use registry::{Registry, Reserved};
 use schedule::Schedule;
@@ -90,17 +93,6 @@ struct Parts {
     is_closing: AtomicBool,
 }
 
-/// A workflow to be run.
-#[derive(Clone, Debug)]
-pub struct Trigger {
-    /// Which workflow.
-    pub workflow: WorkflowId,
-    /// A JSON object.
-    pub payload: Json,
-    /// The caller's promise that two triggers with this key are one.
-    pub idempotency_key: Option<String>,
-}
-
 /// A run, with the graph of the workflow version that it is pinned to.
 #[derive(Clone, Debug)]
 pub struct RunView {
@@ -110,84 +102,12 @@ pub struct RunView {
     pub graph: Arc<Graph>,
 }
 
-/// Why the engine did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The definition does not hold.
-    #[error("the definition does not hold")]
-    InvalidDefinition(Vec<Problem>),
-    /// There is no such workflow.
-    #[error("Workflow {0} not found")]
-    UnknownWorkflow(WorkflowId),
-    /// There is no such run.
-    #[error("Workflow run not found")]
-    UnknownRun(RunId),
-    /// A plugin that the workflow uses is not installed any more.
-    #[error("workflow {workflow} cannot start: {message}")]
-    PluginMissing {
-        /// Which workflow.
-        workflow: WorkflowId,
-        /// What is missing.
-        message: String,
-    },
-    /// Too much waits already; nothing was accepted.
-    #[error("{backlog} runs are waiting to be executed, the limit is {limit} (engine.backlog_max)")]
-    Overloaded {
-        /// How many wait.
-        backlog: u64,
-        /// How many may.
-        limit: u64,
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// The same key came with another request.
-    #[error("the idempotency key \"{key}\" was used with another request")]
-    IdempotencyKeyReused {
-        /// The key.
-        key: String,
-    },
-    /// Nothing more can happen to the run.
-    #[error("run {run} has ended: its status is {status}")]
-    Finished {
-        /// Which run.
-        run: RunId,
-        /// How it ended.
-        status: RunStatus,
-    },
-    /// The journal holds what this host cannot read.
-    #[error("the journal of run {run} cannot be read: {detail}")]
-    Journal {
-        /// Which run.
-        run: RunId,
-        /// Why not.
-        detail: String,
-    },
-    /// The host is about to end.
-    #[error("the engine is shutting down")]
-    ShuttingDown,
-    /// The store did not do it.
-    #[error(transparent)]
-    Store(#[from] millwork_store::Error),
-    /// Nobody knows whether it was written.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-}
-
 /// The parts of the system and what is wrong with each, if anything.
 #[derive(Clone, Debug)]
 pub struct Health {
     /// By name. What is wrong is said without the words of a database.
     pub parts: Vec<(&'static str, Option<String>)>,
 }
-
-/// How long who was turned away should wait: about as long as a full backlog takes to shrink by a tenth.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// Runs removed at once.
-const RETENTION_BATCH: usize = 1_000;
-
-/// How often the store is asked for runs to remove.
-const RETENTION_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Puts the engine together and starts its own tasks; [`crate::worker`] executes what it brings to the bus.
@@ -222,7 +142,7 @@ impl Engine {
         tokio::spawn(schedule::read_ahead(engine.clone()));
         tokio::spawn(schedule::fire(engine.clone()));
         tokio::spawn(schedule::refill(engine.clone()));
-        tokio::spawn(remove_old_runs(engine.clone()));
+        tokio::spawn(retention::remove_old_runs(engine.clone()));
         engine
     }
 
@@ -262,102 +182,6 @@ impl Engine {
     /// The store.
     pub async fn find_workflow(&self, id: WorkflowId) -> Result<Option<Workflow>, Error> {
         Ok(self.0.store.find_workflow(id, None).await?)
-    }
-
-    /// Creates a run, and answers once it is durable. The same idempotency key with the same payload answers with the
-    /// first run.
-    ///
-    /// # Errors
-    /// Where there is no such workflow, too much waits already, the key was used otherwise; or the store.
-    pub async fn trigger(&self, trigger: Trigger) -> Result<RunId, Error> {
-        let parts = &self.0;
-        self.check_backlog()?;
-        let compiled = parts.definitions.find_newest(trigger.workflow).await?;
-        let at = parts.clock.now();
-        let run = random::run_id(at);
-        let idempotency = trigger.idempotency_key.as_ref().map(|key| Idempotency {
-            key: key.clone(),
-            fingerprint: fingerprint(&trigger.payload),
-            expires_at: at.after(parts.options.idempotency_kept),
-        });
-        let created = Arc::new(RunCreated {
-            workflow: compiled.workflow,
-            version: compiled.version,
-            payload: trigger.payload,
-            plugins: parts.definitions.pins(&compiled)?,
-        });
-        let record = Record {
-            at,
-            event: Event::RunCreated(Arc::clone(&created)),
-        };
-        let commit = Commit {
-            run,
-            first_seq: 0,
-            records: vec![record.encode()],
-            summary: Run::new(run, Arc::clone(&created), at).summary(),
-            due_at: Some(at),
-            new: Some(NewRun {
-                workflow: created.workflow,
-                version: created.version,
-                created_at: at,
-                idempotency: idempotency.clone(),
-            }),
-        };
-        // In hand before it is written, so that nobody who reads the store takes it up beside us.
-        let place = parts.registry.reserve(run);
-        let committed = match parts.committer.commit(commit).await {
-            Ok(committed) => committed,
-            Err(error) => {
-                // It may have been written after all: then it is due, and the store knows it.
-                drop(place);
-                parts.schedule.note_backlog();
-                return Err(error.into());
-            }
-        };
-        match committed {
-            Committed::Written => {
-                metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
-                self.hand_on_reserved(
-                    place,
-                    WorkItem {
-                        run,
-                        fresh: Some(Fresh { created, at }),
-                    },
-                );
-                Ok(run)
-            }
-            Committed::Replayed { run, fingerprint }
-                if idempotency
-                    .as_ref()
-                    .is_some_and(|i| i.fingerprint == fingerprint) =>
-            {
-                Ok(run)
-            }
-            Committed::Replayed { .. } => Err(Error::IdempotencyKeyReused {
-                key: trigger.idempotency_key.unwrap_or_default(),
-            }),
-            // The random part of the identifier has come up twice. It has not happened yet.
-            Committed::Conflict => Err(Error::Store(millwork_store::Error::Damaged {
-                what: "a new run",
-                detail: format!("the identifier {run} exists already"),
-            })),
-        }
-    }
-
-    fn check_backlog(&self) -> Result<(), Error> {
-        let parts = &self.0;
-        if parts.is_closing.load(Ordering::Relaxed) {
-            return Err(Error::ShuttingDown);
-        }
-        let (backlog, limit) = (self.backlog(), parts.options.backlog_max);
-        if backlog >= limit {
-            return Err(Error::Overloaded {
-                backlog,
-                limit,
-                retry_after: RETRY_AFTER,
-            });
-        }
-        Ok(())
     }
 
     /// About how many runs wait to be executed.
@@ -604,38 +428,5 @@ fn advance(run: &Run, first_seq: u32, records: &[Record], due_at: Option<Timesta
         summary: run.summary(),
         due_at,
         new: None,
-    }
-}
-
-/// What tells one request from another under the same idempotency key.
-fn fingerprint(payload: &Json) -> Digest {
-    // Read and written again, so that spaces do not count.
-    Digest::from_bytes(Sha256::digest(payload.value().to_string()).into())
-}
-
-async fn remove_old_runs(engine: Engine) {
-    let parts = &engine.0;
-    loop {
-        let now = parts.clock.now();
-        let kept = parts.options.retention.map_or(now.as_micros(), |age| {
-            i64::try_from(age.as_micros()).unwrap_or(i64::MAX)
-        });
-        let before = Timestamp::from_micros(now.as_micros().saturating_sub(kept));
-        match parts
-            .store
-            .remove_finished(before, now, RETENTION_BATCH)
-            .await
-        {
-            // There may be more: go on at once, batch by batch, so that nobody waits behind a long deletion.
-            Ok(removed) if removed == RETENTION_BATCH => continue,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "could not remove old runs; trying again"
-                );
-            }
-        }
-        parts.clock.sleep_until(now.after(RETENTION_EVERY)).await;
     }
 }

@@ -10,7 +10,7 @@ use millwork_plugin::{PluginSource, StoredPlugin};
 use millwork_store::{Expected, Store, ValueKey, Written};
 
 /// A store that serves plugins.
-pub struct Kept(pub Arc<dyn Store>);
+pub(crate) struct Kept(pub Arc<dyn Store>);
 
 #[async_trait]
 impl KeyValue for Kept {

@@ -1,0 +1,72 @@
+//! Why the engine did not do what it was asked.
+
+use std::time::Duration;
+
+use millwork_core::definition::Problem;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::run::RunStatus;
+
+use super::committer::CommitError;
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The definition does not hold.
+    #[error("the definition does not hold")]
+    InvalidDefinition(Vec<Problem>),
+    /// There is no such workflow.
+    #[error("Workflow {0} not found")]
+    UnknownWorkflow(WorkflowId),
+    /// There is no such run.
+    #[error("Workflow run not found")]
+    UnknownRun(RunId),
+    /// A plugin that the workflow uses is not installed any more.
+    #[error("workflow {workflow} cannot start: {message}")]
+    PluginMissing {
+        /// Which workflow.
+        workflow: WorkflowId,
+        /// What is missing.
+        message: String,
+    },
+    /// Too much waits already; nothing was accepted.
+    #[error("{backlog} runs are waiting to be executed, the limit is {limit} (engine.backlog_max)")]
+    Overloaded {
+        /// How many wait.
+        backlog: u64,
+        /// How many may.
+        limit: u64,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The same key came with another request.
+    #[error("the idempotency key \"{key}\" was used with another request")]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+    },
+    /// Nothing more can happen to the run.
+    #[error("run {run} has ended: its status is {status}")]
+    Finished {
+        /// Which run.
+        run: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The journal holds what this host cannot read.
+    #[error("the journal of run {run} cannot be read: {detail}")]
+    Journal {
+        /// Which run.
+        run: RunId,
+        /// Why not.
+        detail: String,
+    },
+    /// The host is about to end.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] millwork_store::Error),
+    /// Nobody knows whether it was written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}

@@ -1,0 +1,40 @@
+//! Removes what nobody needs any more: finished runs past their age, idempotency keys past their time.
+
+use std::time::Duration;
+
+use millwork_core::time::Timestamp;
+
+use super::Engine;
+
+/// Runs removed at once.
+const RETENTION_BATCH: usize = 1_000;
+
+/// How often the store is asked for runs to remove.
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) async fn remove_old_runs(engine: Engine) {
+    let parts = &engine.0;
+    loop {
+        let now = parts.clock.now();
+        let kept = parts.options.retention.map_or(now.as_micros(), |age| {
+            i64::try_from(age.as_micros()).unwrap_or(i64::MAX)
+        });
+        let before = Timestamp::from_micros(now.as_micros().saturating_sub(kept));
+        match parts
+            .store
+            .remove_finished(before, now, RETENTION_BATCH)
+            .await
+        {
+            // There may be more: go on at once, batch by batch, so that nobody waits behind a long deletion.
+            Ok(removed) if removed == RETENTION_BATCH => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not remove old runs; trying again"
+                );
+            }
+        }
+        parts.clock.sleep_until(now.after(RETENTION_EVERY)).await;
+    }
+}
