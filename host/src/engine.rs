@@ -30,7 +30,6 @@ use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
 use millwork_store::{Commit, Committed, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
-use sha2::Digest as _;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
