@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::house::{File, files, find, root};
+use crate::house::{File, files, find, root, rust_files};
 use crate::report;
 
 fn pages(folder: &str) -> Vec<File> {
@@ -146,5 +146,25 @@ fn every_verb_that_a_page_tells_is_in_the_makefile() {
             }
         }
     }
+    report(&complaints);
+}
+
+#[test]
+fn a_promise_names_tests_that_exist() {
+    const PAGE: &str = "docs/guide/guarantees.md";
+    let page = find(PAGE)
+        .unwrap_or_else(|| panic!("{PAGE} is gone: tell this test where the promises are now"));
+    let code: String = rust_files().into_iter().map(|file| file.text).collect();
+    let is_sentence = |text: &&str| {
+        text.matches('_').count() >= 2 && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let complaints: Vec<String> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(is_sentence)
+        .filter(|name| !code.contains(&format!("fn {name}(")))
+        .map(|name| format!("{PAGE}: there is no test `{name}`: name the one that shows the promise, or write it"))
+        .collect();
     report(&complaints);
 }
