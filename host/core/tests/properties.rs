@@ -27,6 +27,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use world::START;
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -38,6 +40,33 @@ proptest! {
             make(&mut host, step);
         }
         finish(&mut host);
+    }
+
+    /// However often somebody looks, whatever he asks, and wherever his clock is set between the looks.
+    #[test]
+    fn timers_are_never_early(
+        span in 1..10_000_000_u64,
+        looks in prop::collection::vec((0..20_000_000_u64, any::<bool>()), 1..20),
+    ) {
+        let mut host = Host::of(json!({"name": "sleep", "steps": [{"name": "nap", "type": "delay"}]}));
+        host.decide(Command::TakeUp).expect("a fresh run can be taken up");
+        let nap = host.under_way.keys().next().cloned().expect("it has one step");
+        let due = START.after(Duration::from_micros(span));
+        let then = Then::Complete(Json::null());
+        let sleep = Outcome::Suspended(Suspension { until: Until::At(due), state: Vec::new(), then });
+        host.answer(&nap, Ok(sleep), Chance::from_random([0; 4])).expect("it was under way");
+        for (offset, crash) in looks {
+            host.now = START.after(Duration::from_micros(offset));
+            if crash {
+                host.crash();
+            }
+            let looked = host.decide(if crash { Command::TakeUp } else { Command::Wake });
+            let rings = looked.is_ok_and(|decision| !decision.records.is_empty());
+            prop_assert_eq!(rings, host.now >= due, "it is {:?}, and the timer is due at {:?}", host.now, due);
+            if rings {
+                break;
+            }
+        }
     }
 }
 
@@ -330,7 +359,7 @@ fn any_suspension() -> impl Strategy<Value = Suspension> {
     let span = (0..3_000_u64).prop_map(Duration::from_millis);
     let until = prop_oneof![
         3 => span.clone().prop_map(Until::After),
-        1 => (0..20_000_u64).prop_map(|millis| Until::At(world::START.after(Duration::from_millis(millis)))),
+        1 => (0..20_000_u64).prop_map(|millis| Until::At(START.after(Duration::from_millis(millis)))),
         1 => prop::option::weighted(0.8, span)
             .prop_map(|timeout| Until::Signal { name: "approved".to_owned(), timeout }),
     ];

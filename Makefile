@@ -1,0 +1,45 @@
+# The verbs. Each is thin: what it does can be done by hand, and CI does nothing else (.ci/run).
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt plugins bench chaos
+
+# A shell that was open before rustup came does not know it yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+help: ## Show the verbs
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
+	while read -r verb what; do printf '  make %-9s %s\n' "$$verb" "$$what"; done
+
+setup: ## Install what the build needs, or say plainly what is missing
+	@scripts/setup.sh
+
+run: setup ## Build and start it on 127.0.0.1:8002, with everything embedded
+	cargo run --release --locked --package millwork -- serve
+
+test: setup ## Run every test
+	cargo test --workspace --locked
+
+# What is quick comes first. Clippy and the tests are asked about the whole workspace, and so about one set of features:
+# nothing is compiled twice, and the last line leaves behind what `make test` goes on from.
+check: setup ## Formatting, the rules of the house, licences, lints, pages, generated files
+	cargo fmt --all --check
+	cargo test --package millwork-tidy --locked --quiet
+	@if command -v cargo-deny >/dev/null; then cargo deny check; \
+	else echo 'SKIPPED: licences and advisories, since cargo-deny is not installed (cargo install --locked cargo-deny)'; fi
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --package millwork-core --package millwork-sdk --no-deps --locked
+	cargo test --workspace --lib --locked --quiet -- what_the_code_says
+
+fmt: ## Format the code
+	cargo fmt --all
+
+plugins: setup ## Build the first-party plugins as components
+	cargo build --lib --target wasm32-wasip2 --profile plugin --locked \
+		--package millwork-plugin-delay --package millwork-plugin-webhook
+	@ls -l $${CARGO_TARGET_DIR:-target}/wasm32-wasip2/plugin/*.wasm
+
+bench: setup ## Measure it: every figure in one go, a quarter of an hour
+	scripts/measure.sh
+
+chaos: setup ## Kill it: 10,000 runs, 20 times kill -9, and nothing is lost
+	scripts/crash.sh
