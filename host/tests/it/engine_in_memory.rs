@@ -333,6 +333,35 @@ async fn what_was_under_way_when_the_host_died_is_done_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_run_keeps_the_plugin_it_began_with() {
+    let host = Harness::with(Setup {
+        plugins: Scripted::new().of_digest(1),
+        ..Setup::default()
+    });
+    let definition = workflow(json!([
+        {"name": "nap", "type": "delay", "config": {"duration": 5}},
+        {"name": "say", "type": "echo"},
+    ]));
+    let id = host.create(definition).await;
+    let old = host.trigger(id, json!({})).await;
+    host.until(old, "the sleep", |view| view.run.wake_at().is_some()).await;
+    let host = host.crash_into(Scripted::new().of_digest(2)).await;
+    let new = host.trigger(id, json!({})).await;
+    host.until(new, "the sleep", |view| view.run.wake_at().is_some()).await;
+    host.clock.advance(Duration::from_secs(5));
+    host.succeeded(old).await;
+    host.succeeded(new).await;
+    let said: std::collections::BTreeMap<_, _> = host
+        .plugins
+        .calls()
+        .into_iter()
+        .filter(|call| call.step == "say")
+        .map(|call| (call.run, call.plugin.as_bytes()[0]))
+        .collect();
+    assert_eq!(said, [(old, 1), (new, 2)].into());
+}
+
+#[tokio::test]
 async fn runs_that_find_no_room_on_the_bus_wait_in_the_store() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let gate_in_call = Arc::clone(&gate);

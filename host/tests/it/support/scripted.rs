@@ -18,6 +18,7 @@ type Act = Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Outcome, Failure>
 /// Connectors by name; remembers every call.
 #[derive(Default)]
 pub struct Scripted {
+    digest: u8,
     connectors: BTreeMap<String, Act>,
     calls: Mutex<Vec<Invocation>>,
 }
@@ -41,6 +42,12 @@ impl Scripted {
                     then: Then::Complete(Json::from(json!({"type": "delay", "duration": seconds}))),
                 }))
             })
+    }
+
+    /// The same connectors from other bytes.
+    pub fn of_digest(mut self, digest: u8) -> Self {
+        self.digest = digest;
+        self
     }
 
     /// Adds a connector.
@@ -101,7 +108,7 @@ impl PluginRuntime for Scripted {
             return Err(format!("unknown plugin \"{}\"", reference.plugin));
         }
         Ok(Connector {
-            digest: Digest::from_bytes([7; 32]),
+            digest: Digest::from_bytes([self.digest; 32]),
             action: reference.plugin.clone(),
             timeout: None,
             attempts_max: None,
