@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Where the limits stand in the configuration; failures name it, so that an operator knows what to change.
-pub const SECTION: &str = "plugins.limits";
+pub(crate) const SECTION: &str = "plugins.limits";
 
 /// The limits of the sandbox: `[plugins.limits]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Limits {
     pub http_requests_in_flight_max: usize,
     /// Redirects that one HTTP request follows, where the plugin asks for more.
     pub http_redirects_max: u32,
-    /// How long it may take to connect, for each address that a name has.
+    /// How long it may take to connect for HTTP: looking the name up, connecting, and the handshake.
     pub http_connect_max_ms: u64,
     /// One key of a plugin's kept values.
     pub kv_key_max_bytes: usize,
