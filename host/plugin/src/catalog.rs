@@ -79,9 +79,18 @@ impl LoadedPlugin {
         let Some(found) = found else {
             let names = || actions.iter().map(|action| action.name.as_str());
             let wanted = action.unwrap_or_default();
-            return Err(format!("plugin {:?} has no action {wanted:?}: {}", self.name(), suggest(wanted, names())));
+            return Err(format!(
+                "plugin {:?} has no action {wanted:?}: {}",
+                self.name(),
+                suggest(wanted, names())
+            ));
         };
-        Ok(Connector { digest: self.digest, action: found.name.clone(), timeout: found.timeout, attempts_max: found.attempts_max })
+        Ok(Connector {
+            digest: self.digest,
+            action: found.name.clone(),
+            timeout: found.timeout,
+            attempts_max: found.attempts_max,
+        })
     }
 }
 
@@ -106,7 +115,9 @@ impl Catalog {
 
     /// Makes a plugin callable by its digest, and by no name.
     pub(crate) fn pin(&mut self, plugin: &Arc<LoadedPlugin>) {
-        self.by_digest.entry(plugin.digest).or_insert_with(|| Arc::clone(plugin));
+        self.by_digest
+            .entry(plugin.digest)
+            .or_insert_with(|| Arc::clone(plugin));
     }
 
     /// Says anew what names mean: what comes later wins over what came earlier with the same name and version.
@@ -131,26 +142,48 @@ impl Catalog {
     pub(crate) fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
         let Some(versions) = self.by_name.get(&reference.plugin) else {
             let names = self.by_name.keys().map(String::as_str);
-            return Err(format!("unknown plugin {:?}: {}", reference.plugin, suggest(&reference.plugin, names)));
+            return Err(format!(
+                "unknown plugin {:?}: {}",
+                reference.plugin,
+                suggest(&reference.plugin, names)
+            ));
         };
         let Some(plugin) = newest(versions, reference.version.as_deref()) else {
             let wanted = reference.version.as_deref().unwrap_or_default();
-            let there = versions.iter().map(|plugin| plugin.version().to_string()).collect::<Vec<_>>().join(", ");
-            return Err(format!("plugin {:?} has no version {wanted}: there are {there}", reference.plugin));
+            let there = versions
+                .iter()
+                .map(|plugin| plugin.version().to_string())
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(format!(
+                "plugin {:?} has no version {wanted}: there are {there}",
+                reference.plugin
+            ));
         };
         plugin.connector(reference.action.as_deref())
     }
 }
 
 /// The newest version that begins as wanted; a pre-release only where there is nothing else.
-fn newest<'a>(versions: &'a [Arc<LoadedPlugin>], wanted: Option<&str>) -> Option<&'a Arc<LoadedPlugin>> {
-    let mut fitting = versions.iter().filter(|plugin| wanted.is_none_or(|wanted| begins(plugin.version(), wanted)));
-    fitting.clone().find(|plugin| plugin.version().pre.is_empty()).or_else(|| fitting.next())
+fn newest<'a>(
+    versions: &'a [Arc<LoadedPlugin>],
+    wanted: Option<&str>,
+) -> Option<&'a Arc<LoadedPlugin>> {
+    let mut fitting = versions
+        .iter()
+        .filter(|plugin| wanted.is_none_or(|wanted| begins(plugin.version(), wanted)));
+    fitting
+        .clone()
+        .find(|plugin| plugin.version().pre.is_empty())
+        .or_else(|| fitting.next())
 }
 
 fn begins(version: &Version, wanted: &str) -> bool {
     let parts = [version.major, version.minor, version.patch];
-    wanted.split('.').zip(parts).all(|(wanted, part)| wanted.parse() == Ok(part))
+    wanted
+        .split('.')
+        .zip(parts)
+        .all(|(wanted, part)| wanted.parse() == Ok(part))
 }
 
 /// `did you mean "webhook"?`, or everything there is.

@@ -59,8 +59,17 @@ impl Fake {
     where
         F: Fn(Invocation) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync + 'static,
     {
-        let scripted = Scripted { action: action.to_owned(), script: Arc::new(script), judge: None, timeout: None, attempts_max: None };
-        self.plugins.entry(plugin.to_owned()).or_default().push(scripted);
+        let scripted = Scripted {
+            action: action.to_owned(),
+            script: Arc::new(script),
+            judge: None,
+            timeout: None,
+            attempts_max: None,
+        };
+        self.plugins
+            .entry(plugin.to_owned())
+            .or_default()
+            .push(scripted);
         self
     }
 
@@ -70,7 +79,11 @@ impl Fake {
     where
         F: Fn(&Value) -> Vec<FieldError> + Send + Sync + 'static,
     {
-        if let Some(scripted) = self.plugins.get_mut(plugin).and_then(|actions| actions.last_mut()) {
+        if let Some(scripted) = self
+            .plugins
+            .get_mut(plugin)
+            .and_then(|actions| actions.last_mut())
+        {
             scripted.judge = Some(Arc::new(judge));
         }
         self
@@ -78,8 +91,17 @@ impl Fake {
 
     /// Gives the action that was added last defaults for its timeout and attempts.
     #[must_use]
-    pub fn with_defaults(mut self, plugin: &str, timeout: Option<Duration>, attempts_max: Option<u32>) -> Self {
-        if let Some(scripted) = self.plugins.get_mut(plugin).and_then(|actions| actions.last_mut()) {
+    pub fn with_defaults(
+        mut self,
+        plugin: &str,
+        timeout: Option<Duration>,
+        attempts_max: Option<u32>,
+    ) -> Self {
+        if let Some(scripted) = self
+            .plugins
+            .get_mut(plugin)
+            .and_then(|actions| actions.last_mut())
+        {
             (scripted.timeout, scripted.attempts_max) = (timeout, attempts_max);
         }
         self
@@ -94,11 +116,17 @@ impl Fake {
     /// Every call so far, in the order in which they began.
     #[must_use]
     pub fn calls(&self) -> Vec<Invocation> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn find(&self, digest: &Digest, action: &str) -> Option<&Scripted> {
-        let (_, actions) = self.plugins.iter().find(|(name, _)| Self::digest(name) == *digest)?;
+        let (_, actions) = self
+            .plugins
+            .iter()
+            .find(|(name, _)| Self::digest(name) == *digest)?;
         actions.iter().find(|scripted| scripted.action == action)
     }
 }
@@ -106,31 +134,63 @@ impl Fake {
 #[async_trait]
 impl PluginRuntime for Fake {
     async fn invoke(&self, call: Invocation) -> Reply {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(call.clone());
         let Some(scripted) = self.find(&call.plugin, &call.action) else {
-            return Reply::failed(Failure::permanent("unknown-action", format!("there is no script for the action {:?}", call.action)));
+            return Reply::failed(Failure::permanent(
+                "unknown-action",
+                format!("there is no script for the action {:?}", call.action),
+            ));
         };
         let allowed = call.timeout;
         let result = match tokio::time::timeout(allowed, (scripted.script)(call)).await {
             Ok(result) => result,
-            Err(_) => Err(crate::wasm::trap::timed_out(allowed, &crate::limits::Limits::default())),
+            Err(_) => Err(crate::wasm::trap::timed_out(
+                allowed,
+                &crate::limits::Limits::default(),
+            )),
         };
-        Reply { result, log: Vec::new() }
+        Reply {
+            result,
+            log: Vec::new(),
+        }
     }
 
     async fn validate(&self, connector: &Connector, config: &Value) -> Vec<FieldError> {
-        let judge = self.find(&connector.digest, &connector.action).and_then(|scripted| scripted.judge.as_ref());
+        let judge = self
+            .find(&connector.digest, &connector.action)
+            .and_then(|scripted| scripted.judge.as_ref());
         judge.map(|judge| judge(config)).unwrap_or_default()
     }
 
     fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
-        let actions = self.plugins.get(&reference.plugin).ok_or_else(|| format!("unknown plugin {:?}", reference.plugin))?;
-        let mut named = actions.iter().filter(|scripted| reference.action.as_ref().is_none_or(|action| *action == scripted.action));
+        let actions = self
+            .plugins
+            .get(&reference.plugin)
+            .ok_or_else(|| format!("unknown plugin {:?}", reference.plugin))?;
+        let mut named = actions.iter().filter(|scripted| {
+            reference
+                .action
+                .as_ref()
+                .is_none_or(|action| *action == scripted.action)
+        });
         let Some(scripted) = named.next() else {
             return Err(format!("plugin {:?} has no such action", reference.plugin));
         };
-        let Scripted { action, timeout, attempts_max, .. } = scripted;
-        Ok(Connector { digest: Self::digest(&reference.plugin), action: action.clone(), timeout: *timeout, attempts_max: *attempts_max })
+        let Scripted {
+            action,
+            timeout,
+            attempts_max,
+            ..
+        } = scripted;
+        Ok(Connector {
+            digest: Self::digest(&reference.plugin),
+            action: action.clone(),
+            timeout: *timeout,
+            attempts_max: *attempts_max,
+        })
     }
 }
 
@@ -162,15 +222,34 @@ mod tests {
     #[tokio::test]
     async fn scripted_actions_answer_fail_and_time_out() {
         let fake = Fake::new()
-            .action("greet", "hello", |call| Ok(Outcome::Completed(Json::from(serde_json::json!(call.step)))))
+            .action("greet", "hello", |call| {
+                Ok(Outcome::Completed(Json::from(serde_json::json!(call.step))))
+            })
             .action("greet", "fail", |_| Err(Failure::permanent("no", "no")))
             .action_async("greet", "hang", |_| Box::pin(std::future::pending()));
-        let connector = fake.resolve(&"greet".parse().expect("it is a type")).expect("it is scripted");
+        let connector = fake
+            .resolve(&"greet".parse().expect("it is a type"))
+            .expect("it is scripted");
         assert_eq!(connector.action, "hello");
-        assert!(fake.resolve(&"greet.nothing".parse().expect("it is a type")).is_err());
-        assert_eq!(fake.invoke(call("greet", "hello")).await.result, Ok(Outcome::Completed(Json::from(serde_json::json!("s")))));
-        let code = async |action| fake.invoke(call("greet", action)).await.result.expect_err("it fails").code;
-        assert_eq!([code("fail").await, code("hang").await, code("other").await], ["no", "plugin-timeout", "unknown-action"]);
+        assert!(
+            fake.resolve(&"greet.nothing".parse().expect("it is a type"))
+                .is_err()
+        );
+        assert_eq!(
+            fake.invoke(call("greet", "hello")).await.result,
+            Ok(Outcome::Completed(Json::from(serde_json::json!("s"))))
+        );
+        let code = async |action| {
+            fake.invoke(call("greet", action))
+                .await
+                .result
+                .expect_err("it fails")
+                .code
+        };
+        assert_eq!(
+            [code("fail").await, code("hang").await, code("other").await],
+            ["no", "plugin-timeout", "unknown-action"]
+        );
         assert_eq!(fake.calls().len(), 4);
     }
 }

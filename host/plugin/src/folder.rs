@@ -61,14 +61,23 @@ pub(crate) struct Seen {
 impl Folder {
     /// What the files mean, in the order of their names.
     pub(crate) fn plugins(&self) -> impl Iterator<Item = Arc<LoadedPlugin>> {
-        self.files.values().filter_map(|file| file.plugin.as_ref().map(Arc::clone))
+        self.files
+            .values()
+            .filter_map(|file| file.plugin.as_ref().map(Arc::clone))
     }
 
     pub(crate) fn refused(&self) -> Vec<RefusedFile> {
         let refused = self.files.iter().filter_map(|(path, file)| {
             let reason = file.refusal.clone()?;
-            let still_loaded = file.plugin.as_ref().map(|plugin| format!("{}@{}", plugin.name(), plugin.version()));
-            Some(RefusedFile { path: path.clone(), reason, still_loaded })
+            let still_loaded = file
+                .plugin
+                .as_ref()
+                .map(|plugin| format!("{}@{}", plugin.name(), plugin.version()));
+            Some(RefusedFile {
+                path: path.clone(),
+                reason,
+                still_loaded,
+            })
         });
         refused.collect()
     }
@@ -86,12 +95,26 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<(PathBuf, Seen)>> {
     for entry in entries {
         let path = entry?.path();
         // Through a link, which is how some deploy; what vanished meanwhile is not there.
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        if metadata.is_file() && path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push((path, Seen { size: metadata.len(), modified: metadata.modified().ok() }));
+        let Ok(metadata) = fs::metadata(&path) else {
+            continue;
+        };
+        if metadata.is_file()
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+        {
+            files.push((
+                path,
+                Seen {
+                    size: metadata.len(),
+                    modified: metadata.modified().ok(),
+                },
+            ));
         }
         if files.len() > FILES_MAX {
-            return Err(io::Error::other(format!("more than {FILES_MAX} plugins in one folder")));
+            return Err(io::Error::other(format!(
+                "more than {FILES_MAX} plugins in one folder"
+            )));
         }
     }
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -103,7 +126,8 @@ pub(crate) fn read(path: &Path, max: usize) -> Result<Bytes, Refusal> {
     let file = fs::File::open(path)?;
     check_size(file.metadata()?.len(), max)?;
     let mut bytes = Vec::new();
-    file.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut bytes)?;
     check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX), max)?;
     Ok(bytes.into())
 }

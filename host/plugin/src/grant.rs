@@ -106,7 +106,12 @@ impl Powers {
     #[must_use]
     pub fn new(plugin: &str, asks: &[Ask], grant: Grant) -> Self {
         let networks = Arc::new(Networks::new(grant.private_networks.clone()));
-        Self { plugin: plugin.to_owned(), asks: asks.to_vec(), grant, networks }
+        Self {
+            plugin: plugin.to_owned(),
+            asks: asks.to_vec(),
+            grant,
+            networks,
+        }
     }
 
     /// Nothing at all: how `describe` and `validate` are called.
@@ -127,10 +132,18 @@ impl Powers {
     /// Where the manifest does not ask for it, or the operator does not grant it; the text names the missing line.
     pub fn allows(&self, power: Power<'_>) -> Result<(), Denied> {
         if !self.asks_for(power) {
-            return Err(Denied(format!("{} its manifest does not ask for it, so nobody can grant it", self.may_not(power))));
+            return Err(Denied(format!(
+                "{} its manifest does not ask for it, so nobody can grant it",
+                self.may_not(power)
+            )));
         }
         if !self.is_granted(power) {
-            return Err(Denied(format!("{} to grant it, write {} under [{SECTION}.{}]", self.may_not(power), line(power), self.plugin)));
+            return Err(Denied(format!(
+                "{} to grant it, write {} under [{SECTION}.{}]",
+                self.may_not(power),
+                line(power),
+                self.plugin
+            )));
         }
         Ok(())
     }
@@ -139,19 +152,30 @@ impl Powers {
         self.asks.iter().any(|ask| match (ask, power) {
             (Ask::Http(rule), Power::Http { method, url }) => rule.matches(method, url),
             (Ask::Kv, Power::Kv) => true,
-            (Ask::Secret(asked), Power::Secret(name) | Power::Reveal(name) | Power::Send { secret: name, .. }) => asked == name,
+            (
+                Ask::Secret(asked),
+                Power::Secret(name) | Power::Reveal(name) | Power::Send { secret: name, .. },
+            ) => asked == name,
             (Ask::Http(_) | Ask::Kv | Ask::Secret(_), _) => false,
         })
     }
 
     fn is_granted(&self, power: Power<'_>) -> bool {
         match power {
-            Power::Http { method, url } => self.grant.http.iter().any(|rule| rule.matches(method, url)),
+            Power::Http { method, url } => {
+                self.grant.http.iter().any(|rule| rule.matches(method, url))
+            }
             Power::Kv => self.grant.kv,
             Power::Secret(name) => self.grant.secrets.contains_key(name),
-            Power::Send { secret, method, url } => {
-                self.grant.secrets.get(secret).is_some_and(|rules| rules.iter().any(|rule| rule.matches(method, url)))
-            }
+            Power::Send {
+                secret,
+                method,
+                url,
+            } => self
+                .grant
+                .secrets
+                .get(secret)
+                .is_some_and(|rules| rules.iter().any(|rule| rule.matches(method, url))),
             Power::Reveal(name) => self.grant.reveal.iter().any(|granted| granted == name),
         }
     }
@@ -159,10 +183,16 @@ impl Powers {
     fn may_not(&self, power: Power<'_>) -> String {
         let plugin = &self.plugin;
         match power {
-            Power::Http { method, url } => format!("plugin {plugin:?} may not {method} {}:", HttpRule::exactly(url)),
+            Power::Http { method, url } => format!(
+                "plugin {plugin:?} may not {method} {}:",
+                HttpRule::exactly(url)
+            ),
             Power::Kv => format!("plugin {plugin:?} may not keep values:"),
             Power::Secret(name) => format!("plugin {plugin:?} may not use the secret {name:?}:"),
-            Power::Send { secret, url, .. } => format!("plugin {plugin:?} may not send the secret {secret:?} to {}:", HttpRule::exactly(url)),
+            Power::Send { secret, url, .. } => format!(
+                "plugin {plugin:?} may not send the secret {secret:?} to {}:",
+                HttpRule::exactly(url)
+            ),
             Power::Reveal(name) => format!("plugin {plugin:?} may not see the secret {name:?}:"),
         }
     }
@@ -174,7 +204,10 @@ fn line(power: Power<'_>) -> String {
         Power::Http { url, .. } => format!("http = [\"{}\"]", HttpRule::exactly(url)),
         Power::Kv => "kv = true".to_owned(),
         Power::Secret(name) => format!("secrets = {{ {name} = [\"https://the.host\"] }}"),
-        Power::Send { secret, url, .. } => format!("secrets = {{ {secret} = [\"{}\"] }}", HttpRule::exactly(url)),
+        Power::Send { secret, url, .. } => format!(
+            "secrets = {{ {secret} = [\"{}\"] }}",
+            HttpRule::exactly(url)
+        ),
         Power::Reveal(name) => format!("reveal = [{name:?}]"),
     }
 }
@@ -194,10 +227,20 @@ mod tests {
     #[test]
     fn a_power_needs_both_keys() {
         let target = url("https://slack.com/api");
-        let power = Power::Http { method: &Method::POST, url: &target };
+        let power = Power::Http {
+            method: &Method::POST,
+            url: &target,
+        };
         let ask = [Ask::Http(http("https://slack.com"))];
-        let grant = Grant { http: vec![http("https://slack.com")], ..Grant::default() };
-        assert!(Powers::new("slack", &ask, grant.clone()).allows(power).is_ok());
+        let grant = Grant {
+            http: vec![http("https://slack.com")],
+            ..Grant::default()
+        };
+        assert!(
+            Powers::new("slack", &ask, grant.clone())
+                .allows(power)
+                .is_ok()
+        );
         assert_eq!(
             Powers::new("slack", &ask, Grant::default()).allows(power),
             Err(Denied(
@@ -216,9 +259,21 @@ mod tests {
     #[test]
     fn without_a_grant_every_power_is_denied() {
         let target = url("http://example.com/");
-        let asks = [Ask::Http(http("*")), Ask::Kv, Ask::Secret("token".to_owned())];
+        let asks = [
+            Ask::Http(http("*")),
+            Ask::Kv,
+            Ask::Secret("token".to_owned()),
+        ];
         let powers = Powers::new("p", &asks, Grant::default());
-        for power in [Power::Http { method: &Method::GET, url: &target }, Power::Kv, Power::Secret("token"), Power::Reveal("token")] {
+        for power in [
+            Power::Http {
+                method: &Method::GET,
+                url: &target,
+            },
+            Power::Kv,
+            Power::Secret("token"),
+            Power::Reveal("token"),
+        ] {
             assert!(powers.allows(power).is_err(), "{power:?}");
         }
     }
@@ -226,14 +281,28 @@ mod tests {
     #[test]
     fn using_a_secret_does_not_allow_seeing_it() {
         let secrets = BTreeMap::from([("token".to_owned(), vec![http("https://slack.com")])]);
-        let grant = Grant { secrets, ..Grant::default() };
+        let grant = Grant {
+            secrets,
+            ..Grant::default()
+        };
         let powers = Powers::new("p", &[Ask::Secret("token".to_owned())], grant);
         assert!(powers.allows(Power::Secret("token")).is_ok());
         assert!(powers.allows(Power::Reveal("token")).is_err());
         assert!(powers.allows(Power::Secret("other")).is_err());
-        let send = |to: &str| powers.allows(Power::Send { secret: "token", method: &Method::GET, url: &url(to) });
+        let send = |to: &str| {
+            powers.allows(Power::Send {
+                secret: "token",
+                method: &Method::GET,
+                url: &url(to),
+            })
+        };
         assert_eq!(send("https://slack.com/"), Ok(()));
-        assert!(send("https://evil.example/").expect_err("it is another host").0.contains("secrets = { token = [\"https://evil.example\"] }"));
+        assert!(
+            send("https://evil.example/")
+                .expect_err("it is another host")
+                .0
+                .contains("secrets = { token = [\"https://evil.example\"] }")
+        );
     }
 
     #[test]
@@ -247,6 +316,8 @@ mod tests {
         assert!(grant.kv);
         assert!(toml::from_str::<Grants>("[slack]\nhttps = []\n").is_err());
         assert!(toml::from_str::<Grants>("[slack]\nhttp = [\"slack.com\"]\n").is_err());
-        assert!(toml::from_str::<Grants>("[slack]\nprivate_networks = [\"everything\"]\n").is_err());
+        assert!(
+            toml::from_str::<Grants>("[slack]\nprivate_networks = [\"everything\"]\n").is_err()
+        );
     }
 }

@@ -104,7 +104,10 @@ impl Reply {
     /// A failure of which the plugin itself had nothing to say.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
-        Self { result: Err(failure), log: Vec::new() }
+        Self {
+            result: Err(failure),
+            log: Vec::new(),
+        }
     }
 }
 

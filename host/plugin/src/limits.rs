@@ -98,7 +98,10 @@ impl Limits {
     /// a guest could make the host copy all its memory before anyone counts.
     pub(crate) fn lifted_max_bytes(&self) -> usize {
         // A string may be lifted through UTF-16, and lists cost more than their bytes: four times, and some for the rest.
-        let largest = self.output_max_bytes.max(self.state_max_bytes).max(self.http_request_max_bytes);
+        let largest = self
+            .output_max_bytes
+            .max(self.state_max_bytes)
+            .max(self.http_request_max_bytes);
         largest.saturating_mul(4).saturating_add(1 << 20)
     }
 
@@ -129,6 +132,12 @@ mod tests {
     #[test]
     fn what_is_not_set_keeps_its_default() {
         let limits: Limits = toml::from_str("cpu_max_ms = 100").expect("it is right");
-        assert_eq!(limits, Limits { cpu_max_ms: 100, ..Limits::default() });
+        assert_eq!(
+            limits,
+            Limits {
+                cpu_max_ms: 100,
+                ..Limits::default()
+            }
+        );
     }
 }

@@ -102,15 +102,23 @@ pub(crate) fn check(said: wit::Manifest, limits: &Limits) -> Result<Manifest, Ve
     if size > limits.manifest_max_bytes {
         // Not read any further: reading costs.
         let limit = limits::named("manifest_max_bytes", limits.manifest_max_bytes);
-        return Err(vec![format!("the manifest of {size} bytes is larger than {limit} bytes")]);
+        return Err(vec![format!(
+            "the manifest of {size} bytes is larger than {limit} bytes"
+        )]);
     }
     if !is_name(&said.name) {
-        problems.add(format!("{:?} is no name: lower-case letters, digits and single dashes, a letter first", bounded(&said.name)));
+        problems.add(format!(
+            "{:?} is no name: lower-case letters, digits and single dashes, a letter first",
+            bounded(&said.name)
+        ));
     }
     let version = match Version::parse(&said.version) {
         Ok(version) => version,
         Err(error) => {
-            problems.add(format!("the version {:?} is none by semantic versioning: {error}", bounded(&said.version)));
+            problems.add(format!(
+                "the version {:?} is none by semantic versioning: {error}",
+                bounded(&said.version)
+            ));
             Version::new(0, 0, 0)
         }
     };
@@ -127,11 +135,22 @@ pub(crate) fn check(said: wit::Manifest, limits: &Limits) -> Result<Manifest, Ve
         }
         actions.extend(check_action(action, &mut problems));
     }
-    let asks = said.asks.into_iter().take(ASKS_MAX).filter_map(|ask| check_ask(ask, &mut problems)).collect();
+    let asks = said
+        .asks
+        .into_iter()
+        .take(ASKS_MAX)
+        .filter_map(|ask| check_ask(ask, &mut problems))
+        .collect();
     if !problems.0.is_empty() {
         return Err(problems.0);
     }
-    Ok(Manifest { name: said.name, version, description: said.description, actions, asks })
+    Ok(Manifest {
+        name: said.name,
+        version,
+        description: said.description,
+        actions,
+        asks,
+    })
 }
 
 #[derive(Default)]
@@ -158,17 +177,33 @@ fn check_action(said: wit::Action, problems: &mut Problems) -> Option<Action> {
         problems.add(format!("{:?} is no name of an action: lower-case letters, digits and single dashes, a letter first", bounded(&name)));
         return None;
     }
-    problems.bound(&format!("examples of {name:?}"), said.examples.len(), EXAMPLES_MAX);
+    problems.bound(
+        &format!("examples of {name:?}"),
+        said.examples.len(),
+        EXAMPLES_MAX,
+    );
     if said.max_attempts == Some(0) {
         problems.add(format!("the action {name:?} asks for no attempt at all"));
     }
-    let output_schema = check_schema(&said.output_schema, &format!("the output schema of {name:?}"), problems)?.schema().clone();
-    let checker = check_schema(&said.config_schema, &format!("the config schema of {name:?}"), problems)?;
+    let output_schema = check_schema(
+        &said.output_schema,
+        &format!("the output schema of {name:?}"),
+        problems,
+    )?
+    .schema()
+    .clone();
+    let checker = check_schema(
+        &said.config_schema,
+        &format!("the config schema of {name:?}"),
+        problems,
+    )?;
     let mut examples = Vec::new();
     for example in said.examples.into_iter().take(EXAMPLES_MAX) {
         match check_example(example, &checker) {
             Ok(example) => examples.push(example),
-            Err(problem) => problems.add(format!("an example of {name:?} does not hold: {problem}")),
+            Err(problem) => {
+                problems.add(format!("an example of {name:?} does not hold: {problem}"))
+            }
         }
     }
     let has = |flag| said.traits.contains(flag);
@@ -191,7 +226,9 @@ fn check_action(said: wit::Action, problems: &mut Problems) -> Option<Action> {
 
 fn check_schema(text: &str, what: &str, problems: &mut Problems) -> Option<Checker> {
     // Through `Json`, which bounds how deep it nests: compiling a schema recurses.
-    let checker = Json::from_text(text).map_err(|error| error.to_string()).and_then(|json| Checker::new(json.value().clone()));
+    let checker = Json::from_text(text)
+        .map_err(|error| error.to_string())
+        .and_then(|json| Checker::new(json.value().clone()));
     match checker {
         Ok(checker) => Some(checker),
         Err(error) => {
@@ -203,8 +240,14 @@ fn check_schema(text: &str, what: &str, problems: &mut Problems) -> Option<Check
 
 fn check_example(said: wit::Example, checker: &Checker) -> Result<Example, String> {
     let config = Json::from_text(said.config).map_err(|error| error.to_string())?;
-    match checker.check(config.value(), Values::WithExpressions).first() {
-        None => Ok(Example { title: said.title, config }),
+    match checker
+        .check(config.value(), Values::WithExpressions)
+        .first()
+    {
+        None => Ok(Example {
+            title: said.title,
+            config,
+        }),
         Some(error) => Err(format!("{}: {}", error.path, error.message)),
     }
 }
@@ -225,17 +268,41 @@ fn check_ask(said: wit::Ask, problems: &mut Problems) -> Option<Ask> {
 
 /// What all its texts come to.
 fn size(said: &wit::Manifest) -> usize {
-    let annotations = |list: &[(String, String)]| list.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let annotations = |list: &[(String, String)]| {
+        list.iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+    };
     let action = |action: &wit::Action| {
-        let wit::Action { name, title, description, config_schema, output_schema, examples, annotations: notes, .. } = action;
-        let examples: usize = examples.iter().map(|example| example.title.len() + example.config.len()).sum();
-        [name, title, description, config_schema, output_schema].map(String::len).iter().sum::<usize>() + examples + annotations(notes)
+        let wit::Action {
+            name,
+            title,
+            description,
+            config_schema,
+            output_schema,
+            examples,
+            annotations: notes,
+            ..
+        } = action;
+        let examples: usize = examples
+            .iter()
+            .map(|example| example.title.len() + example.config.len())
+            .sum();
+        [name, title, description, config_schema, output_schema]
+            .map(String::len)
+            .iter()
+            .sum::<usize>()
+            + examples
+            + annotations(notes)
     };
     let ask = |ask: &wit::Ask| match ask {
         wit::Ask::Http(text) | wit::Ask::Secret(text) => text.len(),
         wit::Ask::Kv => 0,
     };
-    [&said.name, &said.version, &said.description].map(String::len).iter().sum::<usize>()
+    [&said.name, &said.version, &said.description]
+        .map(String::len)
+        .iter()
+        .sum::<usize>()
         + said.actions.iter().map(action).sum::<usize>()
         + said.asks.iter().map(ask).sum::<usize>()
         + annotations(&said.annotations)
@@ -252,7 +319,10 @@ mod tests {
             description: String::new(),
             config_schema: r#"{"type":"object","required":["text"]}"#.to_owned(),
             output_schema: "{}".to_owned(),
-            examples: vec![wit::Example { title: "Hello".to_owned(), config: r#"{"text":"${payload.x}"}"#.to_owned() }],
+            examples: vec![wit::Example {
+                title: "Hello".to_owned(),
+                config: r#"{"text":"${payload.x}"}"#.to_owned(),
+            }],
             traits: wit::ActionTraits::IDEMPOTENT,
             timeout: Some(1_500),
             max_attempts: Some(2),
@@ -278,24 +348,49 @@ mod tests {
         let manifest = manifest(|_| {}).expect("it holds");
         let action = manifest.action("post").expect("it is there");
         assert_eq!(action.timeout, Some(Duration::from_millis(1_500)));
-        assert_eq!(action.traits, Traits { idempotent: true, ..Traits::default() });
+        assert_eq!(
+            action.traits,
+            Traits {
+                idempotent: true,
+                ..Traits::default()
+            }
+        );
         assert_eq!(manifest.asks.len(), 2);
     }
 
     #[test]
     fn every_problem_of_a_manifest_is_told() {
-        let problems = |change: fn(&mut wit::Manifest)| manifest(change).expect_err("it does not hold").join("; ");
+        let problems = |change: fn(&mut wit::Manifest)| {
+            manifest(change).expect_err("it does not hold").join("; ")
+        };
         assert!(problems(|m| "Slack!".clone_into(&mut m.name)).contains("\"Slack!\" is no name"));
         assert!(problems(|m| "1".clone_into(&mut m.version)).contains("the version \"1\" is none"));
         assert!(problems(|m| m.actions.clear()).contains("it has no action"));
         assert!(problems(|m| m.actions.push(action("post"))).contains("two actions \"post\""));
-        assert!(problems(|m| m.actions.push(action("a b"))).contains("\"a b\" is no name of an action"));
-        assert!(problems(|m| m.actions[0].config_schema = "{".to_owned()).contains("the config schema of \"post\""));
-        assert!(problems(|m| m.actions[0].output_schema = r#"{"type":"x"}"#.to_owned()).contains("the output schema of \"post\""));
-        assert!(problems(|m| m.actions[0].examples[0].config = "{}".to_owned()).contains("an example of \"post\" does not hold: /text"));
+        assert!(
+            problems(|m| m.actions.push(action("a b"))).contains("\"a b\" is no name of an action")
+        );
+        assert!(
+            problems(|m| m.actions[0].config_schema = "{".to_owned())
+                .contains("the config schema of \"post\"")
+        );
+        assert!(
+            problems(|m| m.actions[0].output_schema = r#"{"type":"x"}"#.to_owned())
+                .contains("the output schema of \"post\"")
+        );
+        assert!(
+            problems(|m| m.actions[0].examples[0].config = "{}".to_owned())
+                .contains("an example of \"post\" does not hold: /text")
+        );
         assert!(problems(|m| m.actions[0].max_attempts = Some(0)).contains("no attempt at all"));
-        assert!(problems(|m| m.asks.push(wit::Ask::Http("slack.com".to_owned()))).contains("\"slack.com\" is no HTTP rule"));
-        assert!(problems(|m| m.description = "x".repeat(2 << 20)).contains("plugins.limits.manifest_max_bytes"));
+        assert!(
+            problems(|m| m.asks.push(wit::Ask::Http("slack.com".to_owned())))
+                .contains("\"slack.com\" is no HTTP rule")
+        );
+        assert!(
+            problems(|m| m.description = "x".repeat(2 << 20))
+                .contains("plugins.limits.manifest_max_bytes")
+        );
         let both = manifest(|m| {
             m.name.clear();
             m.version.clear();

@@ -102,7 +102,16 @@ impl Plugins {
     /// # Errors
     /// Where the WebAssembly engine does not start.
     pub fn new(options: Options) -> Result<Self, SandboxError> {
-        let Options { limits, grants, folder, cache_folder, bound_to_loopback, key_value, secrets, source } = options;
+        let Options {
+            limits,
+            grants,
+            folder,
+            cache_folder,
+            bound_to_loopback,
+            key_value,
+            secrets,
+            source,
+        } = options;
         let sandbox = Sandbox::new(limits, cache_folder.as_deref(), key_value, secrets)?;
         Ok(Self {
             sandbox: Arc::new(sandbox),
@@ -119,7 +128,10 @@ impl Plugins {
     ///
     /// # Errors
     /// Where one of them is refused, which is a mistake in how this program was built.
-    pub async fn load_bundled(&self, components: impl IntoIterator<Item = Bytes>) -> Result<(), Refusal> {
+    pub async fn load_bundled(
+        &self,
+        components: impl IntoIterator<Item = Bytes>,
+    ) -> Result<(), Refusal> {
         let mut loading = self.loading.lock().await;
         for wasm in components {
             let plugin = self.load(wasm, Origin::Bundled).await?;
@@ -132,33 +144,66 @@ impl Plugins {
     /// Looks into the plugins folder: loads what is new or changed, forgets the names of what is gone. What is broken
     /// is refused with a reason, stops nothing else, and leaves what its file held before in use.
     pub async fn load_folder(&self) -> FolderReport {
-        let Some(path) = self.folder_path.clone() else { return FolderReport::default() };
+        let Some(path) = self.folder_path.clone() else {
+            return FolderReport::default();
+        };
         let mut loading = self.loading.lock().await;
         let listed = tokio::task::spawn_blocking(move || folder::list(&path)).await;
-        let files = match listed.map_err(std::io::Error::other).and_then(|listed| listed) {
+        let files = match listed
+            .map_err(std::io::Error::other)
+            .and_then(|listed| listed)
+        {
             Ok(files) => files,
             Err(error) => {
                 let path = self.folder_path.clone().unwrap_or_default();
                 tracing::warn!(path = %path.display(), %error, "the plugins folder cannot be read");
                 let reason = format!("the plugins folder cannot be read: {error}");
-                return FolderReport { refused: vec![RefusedFile { path, reason, still_loaded: None }], ..FolderReport::default() };
+                return FolderReport {
+                    refused: vec![RefusedFile {
+                        path,
+                        reason,
+                        still_loaded: None,
+                    }],
+                    ..FolderReport::default()
+                };
             }
         };
         let mut report = FolderReport::default();
         let folder = &mut loading.folder;
         let is_gone = |path: &PathBuf| !files.iter().any(|(listed, _)| listed == path);
-        report.removed = folder.files.keys().filter(|path| is_gone(path)).cloned().collect();
+        report.removed = folder
+            .files
+            .keys()
+            .filter(|path| is_gone(path))
+            .cloned()
+            .collect();
         folder.files.retain(|path, _| !is_gone(path));
         for (path, seen) in files {
-            if folder.files.get(&path).is_some_and(|file| file.seen == Some(seen)) {
+            if folder
+                .files
+                .get(&path)
+                .is_some_and(|file| file.seen == Some(seen))
+            {
                 continue;
             }
             match self.load_file(&path, folder).await {
                 Ok(plugin) => {
                     report.loaded.push(Arc::clone(&plugin));
-                    folder.files.insert(path, FileState { seen: Some(seen), plugin: Some(plugin), refusal: None });
+                    folder.files.insert(
+                        path,
+                        FileState {
+                            seen: Some(seen),
+                            plugin: Some(plugin),
+                            refusal: None,
+                        },
+                    );
                 }
-                Err(refusal) => refuse(folder.files.entry(path.clone()).or_default(), &path, seen, &refusal),
+                Err(refusal) => refuse(
+                    folder.files.entry(path.clone()).or_default(),
+                    &path,
+                    seen,
+                    &refusal,
+                ),
             }
         }
         report.refused = folder.refused();
@@ -169,10 +214,22 @@ impl Plugins {
     async fn load_file(&self, path: &Path, folder: &Folder) -> Result<Arc<LoadedPlugin>, String> {
         let (file, max) = (path.to_owned(), self.sandbox.limits.wasm_max_bytes);
         let read = tokio::task::spawn_blocking(move || folder::read(&file, max)).await;
-        let wasm = read.unwrap_or_else(|error| Err(std::io::Error::other(error).into())).map_err(|refusal| in_words(&refusal))?;
-        let plugin = self.load(wasm, Origin::File(path.to_owned())).await.map_err(|refusal| in_words(&refusal))?;
-        let is_twin = |other: &LoadedPlugin| other.name() == plugin.name() && other.version() == plugin.version() && other.digest != plugin.digest;
-        let twin = folder.files.iter().find(|(other, file)| *other != path && file.plugin.as_deref().is_some_and(is_twin));
+        let wasm = read
+            .unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
+            .map_err(|refusal| in_words(&refusal))?;
+        let plugin = self
+            .load(wasm, Origin::File(path.to_owned()))
+            .await
+            .map_err(|refusal| in_words(&refusal))?;
+        let is_twin = |other: &LoadedPlugin| {
+            other.name() == plugin.name()
+                && other.version() == plugin.version()
+                && other.digest != plugin.digest
+        };
+        let twin = folder
+            .files
+            .iter()
+            .find(|(other, file)| *other != path && file.plugin.as_deref().is_some_and(is_twin));
         match twin {
             Some((other, _)) => Err(format!(
                 "{}@{} is already loaded from {} with other bytes: give it another version, or remove one of the files",
@@ -188,16 +245,26 @@ impl Plugins {
     ///
     /// # Errors
     /// Where the bytes are refused.
-    pub async fn load_bytes(&self, wasm: Bytes, origin: Origin) -> Result<Arc<LoadedPlugin>, Refusal> {
+    pub async fn load_bytes(
+        &self,
+        wasm: Bytes,
+        origin: Origin,
+    ) -> Result<Arc<LoadedPlugin>, Refusal> {
         let plugin = self.load(wasm, origin).await?;
-        self.catalog.write().unwrap_or_else(PoisonError::into_inner).pin(&plugin);
+        self.catalog
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pin(&plugin);
         Ok(plugin)
     }
 
     /// Every plugin that has a name, in order of names, the newest versions first.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<LoadedPlugin>> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).list()
+        self.catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .list()
     }
 
     /// The files of the plugins folder that are not loaded, and why.
@@ -208,7 +275,10 @@ impl Plugins {
     /// The plugin with this digest, if it is loaded.
     #[must_use]
     pub fn get(&self, digest: &Digest) -> Option<Arc<LoadedPlugin>> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).get(digest)
+        self.catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
     }
 
     async fn load(&self, wasm: Bytes, origin: Origin) -> Result<Arc<LoadedPlugin>, Refusal> {
@@ -218,23 +288,49 @@ impl Plugins {
 
     /// Gives a program what the operator grants it.
     fn equip(&self, program: Program, wasm: Bytes, origin: Origin) -> LoadedPlugin {
-        let Program { digest, facts, manifest, pre } = program;
+        let Program {
+            digest,
+            facts,
+            manifest,
+            pre,
+        } = program;
         let grant = match self.grants.get(&manifest.name) {
             Some(grant) => grant.clone(),
             // A file that calls itself like a bundled plugin does not inherit from it.
-            None if origin == Origin::Bundled => bundled_grant(&manifest.name, self.bound_to_loopback),
+            None if origin == Origin::Bundled => {
+                bundled_grant(&manifest.name, self.bound_to_loopback)
+            }
             None => Grant::default(),
         };
         let outfit = self.sandbox.outfit(&manifest.name, &manifest.asks, grant);
-        let calls_max = usize::try_from(self.sandbox.limits.calls_in_flight_per_plugin_max).unwrap_or(usize::MAX);
+        let calls_max = usize::try_from(self.sandbox.limits.calls_in_flight_per_plugin_max)
+            .unwrap_or(usize::MAX);
         let permits = Semaphore::new(calls_max.clamp(1, Semaphore::MAX_PERMITS));
-        LoadedPlugin { digest, manifest, origin, wasm, imports: facts.imports, pure: facts.pure, pre, outfit, permits, metrics: CallMetrics::default() }
+        LoadedPlugin {
+            digest,
+            manifest,
+            origin,
+            wasm,
+            imports: facts.imports,
+            pure: facts.pure,
+            pre,
+            outfit,
+            permits,
+            metrics: CallMetrics::default(),
+        }
     }
 
     /// Says what names mean from now on. A file wins over a bundled plugin of the same name and version.
     fn publish(&self, loading: &Loading) {
-        let plugins = loading.bundled.iter().map(Arc::clone).chain(loading.folder.plugins());
-        self.catalog.write().unwrap_or_else(PoisonError::into_inner).name_all(plugins);
+        let plugins = loading
+            .bundled
+            .iter()
+            .map(Arc::clone)
+            .chain(loading.folder.plugins());
+        self.catalog
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .name_all(plugins);
     }
 
     /// Finds the plugin that a run is pinned to; loads it where only the store has it.
@@ -242,9 +338,16 @@ impl Plugins {
         if let Some(plugin) = self.get(digest) {
             return Ok(plugin);
         }
-        let missing = |why: String| Failure::retryable("plugin-missing", format!("the plugin with the digest {digest} is not here: {why}"));
+        let missing = |why: String| {
+            Failure::retryable(
+                "plugin-missing",
+                format!("the plugin with the digest {digest} is not here: {why}"),
+            )
+        };
         let Some(source) = &self.source else {
-            return Err(missing("put its file back into the plugins folder".to_owned()));
+            return Err(missing(
+                "put its file back into the plugins folder".to_owned(),
+            ));
         };
         let _one_at_a_time = self.loading.lock().await;
         if let Some(plugin) = self.get(digest) {
@@ -252,14 +355,25 @@ impl Plugins {
         }
         let stored = source.find(digest).await.map_err(missing)?;
         let Some(StoredPlugin { wasm, bundled }) = stored else {
-            return Err(missing("nobody kept its bytes; put its file back into the plugins folder".to_owned()));
+            return Err(missing(
+                "nobody kept its bytes; put its file back into the plugins folder".to_owned(),
+            ));
         };
         let found = load::digest(&wasm);
         if found != *digest {
-            return Err(missing(in_words(&Refusal::Digest { found, wanted: *digest })));
+            return Err(missing(in_words(&Refusal::Digest {
+                found,
+                wanted: *digest,
+            })));
         }
-        let origin = if bundled { Origin::Bundled } else { Origin::Stored };
-        self.load_bytes(wasm, origin).await.map_err(|refusal| missing(in_words(&refusal)))
+        let origin = if bundled {
+            Origin::Bundled
+        } else {
+            Origin::Stored
+        };
+        self.load_bytes(wasm, origin)
+            .await
+            .map_err(|refusal| missing(in_words(&refusal)))
     }
 }
 
@@ -268,8 +382,16 @@ fn bundled_grant(name: &str, bound_to_loopback: bool) -> Grant {
     if name != "webhook" {
         return Grant::default();
     }
-    let private_networks = if bound_to_loopback { vec![Network::Loopback] } else { Vec::new() };
-    Grant { http: vec![HttpRule::any()], private_networks, ..Grant::default() }
+    let private_networks = if bound_to_loopback {
+        vec![Network::Loopback]
+    } else {
+        Vec::new()
+    };
+    Grant {
+        http: vec![HttpRule::any()],
+        private_networks,
+        ..Grant::default()
+    }
 }
 
 fn refuse(file: &mut FileState, path: &Path, seen: Seen, reason: &str) {
@@ -297,13 +419,23 @@ impl PluginRuntime for Plugins {
             return Reply::failed(failure);
         }
         let began = std::time::Instant::now();
-        let reply = self.sandbox.invoke(&plugin.pre, &plugin.outfit, &plugin.permits, call).await;
-        plugin.metrics.record(plugin.name(), &reply.result, began.elapsed());
+        let reply = self
+            .sandbox
+            .invoke(&plugin.pre, &plugin.outfit, &plugin.permits, call)
+            .await;
+        plugin
+            .metrics
+            .record(plugin.name(), &reply.result, began.elapsed());
         reply
     }
 
     async fn validate(&self, connector: &Connector, config: &serde_json::Value) -> Vec<FieldError> {
-        let whole = |message: String| vec![FieldError { path: String::new(), message }];
+        let whole = |message: String| {
+            vec![FieldError {
+                path: String::new(),
+                message,
+            }]
+        };
         let plugin = match self.find(&connector.digest).await {
             Ok(plugin) => plugin,
             Err(failure) => return whole(failure.message),
@@ -317,33 +449,62 @@ impl PluginRuntime for Plugins {
             return errors;
         }
         let pruned = Pruned::new(config);
-        match self.sandbox.validate(&plugin.pre, &action.name, pruned.config.to_string()).await {
-            Ok(errors) => errors.into_iter().filter(|error| pruned.judged(error)).collect(),
-            Err(failure) => whole(format!("the plugin could not check it: {}", failure.message)),
+        match self
+            .sandbox
+            .validate(&plugin.pre, &action.name, pruned.config.to_string())
+            .await
+        {
+            Ok(errors) => errors
+                .into_iter()
+                .filter(|error| pruned.judged(error))
+                .collect(),
+            Err(failure) => whole(format!(
+                "the plugin could not check it: {}",
+                failure.message
+            )),
         }
     }
 
     fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).resolve(reference)
+        self.catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .resolve(reference)
     }
 }
 
 fn no_action(plugin: &LoadedPlugin, action: &str) -> String {
-    format!("plugin {:?} has no action {action:?} in version {}", plugin.name(), plugin.version())
+    format!(
+        "plugin {:?} has no action {action:?} in version {}",
+        plugin.name(),
+        plugin.version()
+    )
 }
 
 /// Checks an evaluated configuration before anything runs.
 fn check_call(plugin: &LoadedPlugin, call: &Invocation) -> Result<(), Failure> {
     let Some(action) = plugin.manifest.action(&call.action) else {
-        return Err(Failure::permanent("unknown-action", no_action(plugin, &call.action)));
+        return Err(Failure::permanent(
+            "unknown-action",
+            no_action(plugin, &call.action),
+        ));
     };
     let errors = action.checker.check(call.config.value(), Values::Final);
     if errors.is_empty() {
         return Ok(());
     }
-    let sentences: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
-    let mut failure = Failure::permanent("invalid-config", format!("the configuration does not hold: {}", sentences.join("; ")));
-    let details = errors.iter().map(|error| serde_json::json!({"path": error.path, "message": error.message})).collect();
+    let sentences: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{}: {}", error.path, error.message))
+        .collect();
+    let mut failure = Failure::permanent(
+        "invalid-config",
+        format!("the configuration does not hold: {}", sentences.join("; ")),
+    );
+    let details = errors
+        .iter()
+        .map(|error| serde_json::json!({"path": error.path, "message": error.message}))
+        .collect();
     failure.details = Some(Json::from(serde_json::Value::Array(details)));
     Err(failure)
 }

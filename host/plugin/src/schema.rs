@@ -37,11 +37,19 @@ impl Checker {
         let reach = Reach::of(&schema).map_err(|error| error.to_string())?;
         let validator = jsonschema::options()
             // Only patterns that are matched in linear time: a plugin chooses the pattern, a user the text.
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_MAX_BYTES).dfa_size_limit(PATTERN_MAX_BYTES))
+            .with_pattern_options(
+                PatternOptions::regex()
+                    .size_limit(PATTERN_MAX_BYTES)
+                    .dfa_size_limit(PATTERN_MAX_BYTES),
+            )
             .offline()
             .build(&schema)
             .map_err(|error| error.to_string())?;
-        Ok(Self { reach, schema, validator })
+        Ok(Self {
+            reach,
+            schema,
+            validator,
+        })
     }
 
     pub(crate) fn schema(&self) -> &Value {
@@ -57,14 +65,29 @@ impl Checker {
         if !self.reach.covers(config) {
             // Without a place no value can be told from an expression: what is evaluated later is judged later.
             let told = values == Values::Final || !holds_expression(config);
-            let message = "this does not fit the schema, which is too involved to say where".to_owned();
-            return if told { vec![FieldError { path: String::new(), message }] } else { Vec::new() };
+            let message =
+                "this does not fit the schema, which is too involved to say where".to_owned();
+            return if told {
+                vec![FieldError {
+                    path: String::new(),
+                    message,
+                }]
+            } else {
+                Vec::new()
+            };
         }
         let judged = |error: &ValidationError<'_>| match values {
             Values::Final => true,
-            Values::WithExpressions => names_are_at_fault(error.kind()) || !holds_expression(error.instance()),
+            Values::WithExpressions => {
+                names_are_at_fault(error.kind()) || !holds_expression(error.instance())
+            }
         };
-        self.validator.iter_errors(config).filter(judged).take(ERRORS_MAX).flat_map(|error| self.explain(&error)).collect()
+        self.validator
+            .iter_errors(config)
+            .filter(judged)
+            .take(ERRORS_MAX)
+            .flat_map(|error| self.explain(&error))
+            .collect()
     }
 
     fn explain(&self, error: &ValidationError<'_>) -> Vec<FieldError> {
@@ -72,13 +95,26 @@ impl Checker {
         match error.kind() {
             Kind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                vec![FieldError { path: below(path, name), message: format!("{name:?} is missing") }]
+                vec![FieldError {
+                    path: below(path, name),
+                    message: format!("{name:?} is missing"),
+                }]
             }
-            Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            Kind::AdditionalProperties { unexpected }
+            | Kind::UnevaluatedProperties { unexpected } => {
                 let known = self.known_names(error);
-                unexpected.iter().map(|name| FieldError { path: below(path, name), message: unknown(name, &known) }).collect()
+                unexpected
+                    .iter()
+                    .map(|name| FieldError {
+                        path: below(path, name),
+                        message: unknown(name, &known),
+                    })
+                    .collect()
             }
-            kind => vec![FieldError { path: path.to_owned(), message: describe(kind, error) }],
+            kind => vec![FieldError {
+                path: path.to_owned(),
+                message: describe(kind, error),
+            }],
         }
     }
 
@@ -86,8 +122,14 @@ impl Checker {
     fn known_names(&self, error: &ValidationError<'_>) -> Vec<&str> {
         let location = error.schema_path().as_str();
         let parent = location.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let properties = self.schema.pointer(parent).and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-        properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
+        let properties = self
+            .schema
+            .pointer(parent)
+            .and_then(|schema| schema.get("properties"))
+            .and_then(Value::as_object);
+        properties
+            .map(|properties| properties.keys().map(String::as_str).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -103,7 +145,12 @@ pub(crate) fn holds_expression(value: &Value) -> bool {
 
 /// Whether an error is about which names an object has: those stand before anything is evaluated.
 fn names_are_at_fault(kind: &Kind) -> bool {
-    matches!(kind, Kind::Required { .. } | Kind::AdditionalProperties { .. } | Kind::UnevaluatedProperties { .. })
+    matches!(
+        kind,
+        Kind::Required { .. }
+            | Kind::AdditionalProperties { .. }
+            | Kind::UnevaluatedProperties { .. }
+    )
 }
 
 /// A JSON Pointer one name further down.
@@ -131,7 +178,11 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 
 fn describe(kind: &Kind, error: &ValidationError<'_>) -> String {
     match kind {
-        Kind::Type { kind } => format!("this is {}; {} is wanted", name_of(error.instance()), wanted(kind)),
+        Kind::Type { kind } => format!(
+            "this is {}; {} is wanted",
+            name_of(error.instance()),
+            wanted(kind)
+        ),
         Kind::Enum { options } => format!("this is none of {options}"),
         Kind::Minimum { limit } => format!("this is less than {limit}"),
         Kind::Maximum { limit } => format!("this is more than {limit}"),
@@ -143,7 +194,9 @@ fn describe(kind: &Kind, error: &ValidationError<'_>) -> String {
         Kind::MaxItems { limit } => format!("this has more than {limit} items"),
         Kind::Pattern { pattern } => format!("this does not match {pattern}"),
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context),
-        Kind::OneOfMultipleValid { .. } => "this fits several of the alternatives, of which only one may be chosen".to_owned(),
+        Kind::OneOfMultipleValid { .. } => {
+            "this fits several of the alternatives, of which only one may be chosen".to_owned()
+        }
         // The value may be long, or somebody's secret: it is not repeated.
         _ => error.masked_with("this").to_string(),
     }
@@ -153,7 +206,9 @@ fn describe(kind: &Kind, error: &ValidationError<'_>) -> String {
 fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
     let mut wants: Vec<String> = Vec::new();
     for errors in context {
-        let Some(error) = errors.first() else { continue };
+        let Some(error) = errors.first() else {
+            continue;
+        };
         let want = match error.kind() {
             Kind::Type { kind } => wanted(kind),
             Kind::Required { property } => format!("something with {property}"),
@@ -163,7 +218,11 @@ fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
             wants.push(want);
         }
     }
-    if wants.is_empty() { "this fits none of the alternatives".to_owned() } else { format!("this fits none of the alternatives: {}", wants.join("; ")) }
+    if wants.is_empty() {
+        "this fits none of the alternatives".to_owned()
+    } else {
+        format!("this fits none of the alternatives: {}", wants.join("; "))
+    }
 }
 
 fn wanted(kind: &TypeKind) -> String {
@@ -174,7 +233,11 @@ fn wanted(kind: &TypeKind) -> String {
     };
     match kind {
         TypeKind::Single(one) => article(one.to_string()),
-        TypeKind::Multiple(many) => many.iter().map(|one| article(one.to_string())).collect::<Vec<_>>().join(" or "),
+        TypeKind::Multiple(many) => many
+            .iter()
+            .map(|one| article(one.to_string()))
+            .collect::<Vec<_>>()
+            .join(" or "),
     }
 }
 
@@ -207,8 +270,15 @@ impl Pruned {
 
     /// Whether an error may be told: not where it complains of what was taken out, or of what holds it.
     pub(crate) fn judged(&self, error: &FieldError) -> bool {
-        let within = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        !self.removed.iter().any(|removed| within(&error.path, removed) || within(removed, &error.path))
+        let within = |outer: &str, inner: &str| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !self
+            .removed
+            .iter()
+            .any(|removed| within(&error.path, removed) || within(removed, &error.path))
     }
 }
 
@@ -216,13 +286,21 @@ fn prune(value: &Value, path: &str, removed: &mut Vec<String>) -> Option<Value> 
     let is_expression = |value: &Value| value.is_string() && holds_expression(value);
     match value {
         Value::Object(fields) => {
-            let kept = fields.iter().filter_map(|(name, value)| Some((name.clone(), prune(value, &below(path, name), removed)?)));
+            let kept = fields.iter().filter_map(|(name, value)| {
+                Some((name.clone(), prune(value, &below(path, name), removed)?))
+            });
             Some(Value::Object(kept.collect()))
         }
         Value::Array(items) if !items.iter().any(is_expression) => {
             let items = items.iter().enumerate();
             // None of them is an expression or holds one directly, so that each stays where it is.
-            Some(items.map(|(i, item)| prune(item, &below(path, &i.to_string()), removed).unwrap_or_default()).collect())
+            Some(
+                items
+                    .map(|(i, item)| {
+                        prune(item, &below(path, &i.to_string()), removed).unwrap_or_default()
+                    })
+                    .collect(),
+            )
         }
         value if is_expression(value) || value.is_array() => {
             removed.push(path.to_owned());
@@ -256,7 +334,11 @@ mod tests {
     }
 
     fn check(config: &Value) -> Vec<(String, String)> {
-        checker().check(config, Values::WithExpressions).into_iter().map(|e| (e.path, e.message)).collect()
+        checker()
+            .check(config, Values::WithExpressions)
+            .into_iter()
+            .map(|e| (e.path, e.message))
+            .collect()
     }
 
     fn one(path: &str, message: &str) -> Vec<(String, String)> {
@@ -267,25 +349,72 @@ mod tests {
     fn errors_say_where_and_what_would_be_right() {
         assert_eq!(check(&json!({"url": "http://a"})), []);
         assert_eq!(check(&json!({})), one("/url", "\"url\" is missing"));
-        assert_eq!(check(&json!({"url": "http://a", "cuont": 1})), one("/cuont", "unknown property \"cuont\": did you mean \"count\"?"));
-        assert_eq!(check(&json!({"url": "http://a", "nested": {"iner": true}})), one("/nested/iner", "unknown property \"iner\": did you mean \"inner\"?"));
-        assert_eq!(check(&json!({"url": "http://a", "count": -1})), one("/count", "this is less than 0"));
-        assert_eq!(check(&json!({"url": "http://a", "count": "1"})), one("/count", "this is a string; an integer is wanted"));
-        assert_eq!(check(&json!({"url": "http://a", "method": "PUT"})), one("/method", "this is none of [\"GET\",\"POST\"]"));
-        assert_eq!(check(&json!({"url": "ftp://a"})), one("/url", "this does not match ^https?://"));
+        assert_eq!(
+            check(&json!({"url": "http://a", "cuont": 1})),
+            one(
+                "/cuont",
+                "unknown property \"cuont\": did you mean \"count\"?"
+            )
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "nested": {"iner": true}})),
+            one(
+                "/nested/iner",
+                "unknown property \"iner\": did you mean \"inner\"?"
+            )
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "count": -1})),
+            one("/count", "this is less than 0")
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "count": "1"})),
+            one("/count", "this is a string; an integer is wanted")
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "method": "PUT"})),
+            one("/method", "this is none of [\"GET\",\"POST\"]")
+        );
+        assert_eq!(
+            check(&json!({"url": "ftp://a"})),
+            one("/url", "this does not match ^https?://")
+        );
         assert_eq!(
             check(&json!({"url": "http://a", "wait": "x"})),
-            one("/wait", "this fits none of the alternatives: a number; this is shorter than 2 characters")
+            one(
+                "/wait",
+                "this fits none of the alternatives: a number; this is shorter than 2 characters"
+            )
         );
-        assert_eq!(check(&json!("text")), one("", "this is a string; an object is wanted"));
+        assert_eq!(
+            check(&json!("text")),
+            one("", "this is a string; an object is wanted")
+        );
     }
 
     #[test]
     fn values_that_hold_an_expression_are_not_judged_but_names_are() {
-        assert_eq!(check(&json!({"url": "${payload.url}", "count": "${payload.n}", "wait": "${x}"})), []);
-        assert_eq!(check(&json!({"count": "${payload.n}"})), one("/url", "\"url\" is missing"));
-        assert_eq!(check(&json!({"url": "${u}", "cuont": "${payload.n}"})), one("/cuont", "unknown property \"cuont\": did you mean \"count\"?"));
-        assert_eq!(checker().check(&json!({"url": "http://a", "count": "${n}"}), Values::Final).len(), 1);
+        assert_eq!(
+            check(&json!({"url": "${payload.url}", "count": "${payload.n}", "wait": "${x}"})),
+            []
+        );
+        assert_eq!(
+            check(&json!({"count": "${payload.n}"})),
+            one("/url", "\"url\" is missing")
+        );
+        assert_eq!(
+            check(&json!({"url": "${u}", "cuont": "${payload.n}"})),
+            one(
+                "/cuont",
+                "unknown property \"cuont\": did you mean \"count\"?"
+            )
+        );
+        assert_eq!(
+            checker()
+                .check(&json!({"url": "http://a", "count": "${n}"}), Values::Final)
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -307,28 +436,56 @@ mod tests {
             definitions.insert(format!("d{i}"), json!({"allOf": [next, next]}));
         }
         definitions.insert("d40".to_owned(), json!({"type": "string"}));
-        let refusal = Checker::new(json!({"$ref": "#/$defs/d0", "$defs": definitions})).expect_err("it is too involved");
+        let refusal = Checker::new(json!({"$ref": "#/$defs/d0", "$defs": definitions}))
+            .expect_err("it is too involved");
         assert!(refusal.contains("50000 places"), "{refusal}");
 
         // Every level of a value is judged in two ways: 2^60 for whoever forgets what it has seen.
         let part = json!({"$ref": "#/$defs/t"});
         for both in ["allOf", "anyOf", "oneOf"] {
             let definition = json!({"type": "object", "properties": {"a": {(both): [part, part]}, "b": {"type": "string"}}});
-            let checker = Checker::new(json!({"$ref": "#/$defs/t", "$defs": {"t": definition}})).expect("it is a schema");
+            let checker = Checker::new(json!({"$ref": "#/$defs/t", "$defs": {"t": definition}}))
+                .expect("it is a schema");
             let deep = |innermost: Value| (0..60).fold(innermost, |inner, _| json!({"a": inner}));
             checker.check(&deep(json!({})), Values::Final);
             let errors = checker.check(&deep(json!({"b": 1})), Values::Final);
             assert_eq!(errors.len(), 1, "{errors:?}");
-            assert!(checker.check(&deep(json!({"b": "${x}", "a": "${y}"})), Values::WithExpressions).is_empty());
+            assert!(
+                checker
+                    .check(
+                        &deep(json!({"b": "${x}", "a": "${y}"})),
+                        Values::WithExpressions
+                    )
+                    .is_empty()
+            );
         }
     }
 
     #[test]
     fn what_holds_an_expression_is_taken_out_and_errors_about_it_are_not_told() {
-        let pruned = Pruned::new(&json!({"a": "${x}", "b": {"c": "${y}", "d": 1}, "e": ["${z}", 1], "f": [{"g": "${w}"}, 2], "h": "plain"}));
-        assert_eq!(pruned.config, json!({"b": {"d": 1}, "f": [{}, 2], "h": "plain"}));
-        let judged = |path: &str| pruned.judged(&FieldError { path: path.to_owned(), message: String::new() });
-        for path in ["", "/a", "/b", "/b/c", "/e", "/e/0", "/f/0", "/f/0/g/deeper"] {
+        let pruned = Pruned::new(
+            &json!({"a": "${x}", "b": {"c": "${y}", "d": 1}, "e": ["${z}", 1], "f": [{"g": "${w}"}, 2], "h": "plain"}),
+        );
+        assert_eq!(
+            pruned.config,
+            json!({"b": {"d": 1}, "f": [{}, 2], "h": "plain"})
+        );
+        let judged = |path: &str| {
+            pruned.judged(&FieldError {
+                path: path.to_owned(),
+                message: String::new(),
+            })
+        };
+        for path in [
+            "",
+            "/a",
+            "/b",
+            "/b/c",
+            "/e",
+            "/e/0",
+            "/f/0",
+            "/f/0/g/deeper",
+        ] {
             assert!(!judged(path), "{path}");
         }
         for path in ["/b/d", "/f/1", "/h", "/ab", "/missing"] {

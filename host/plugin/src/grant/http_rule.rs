@@ -20,7 +20,11 @@ pub struct HttpRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     Any,
-    Some { scheme: Scheme, host: Host, port: Port },
+    Some {
+        scheme: Scheme,
+        host: Host,
+        port: Port,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,9 @@ enum Port {
 
 /// The text is no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no HTTP rule ({why}): write https://host, https://*.domain:port, GET,POST https://host or *")]
+#[error(
+    "{text:?} is no HTTP rule ({why}): write https://host, https://*.domain:port, GET,POST https://host or *"
+)]
 pub struct ParseHttpRuleError {
     text: String,
     why: &'static str,
@@ -55,16 +61,26 @@ impl HttpRule {
     /// Every public host.
     #[must_use]
     pub fn any() -> Self {
-        Self { methods: Vec::new(), origin: Origin::Any }
+        Self {
+            methods: Vec::new(),
+            origin: Origin::Any,
+        }
     }
 
     /// The rule that allows the host of this URL and nothing else.
     #[must_use]
     pub fn exactly(url: &Url) -> Self {
-        let scheme = if url.scheme() == "http" { Scheme::Http } else { Scheme::Https };
+        let scheme = if url.scheme() == "http" {
+            Scheme::Http
+        } else {
+            Scheme::Https
+        };
         let host = Host::Exactly(url.host_str().unwrap_or_default().to_owned());
         let port = Port::Exactly(url.port_or_known_default().unwrap_or_default());
-        Self { methods: Vec::new(), origin: Origin::Some { scheme, host, port } }
+        Self {
+            methods: Vec::new(),
+            origin: Origin::Some { scheme, host, port },
+        }
     }
 
     /// Whether a request falls under this rule.
@@ -73,12 +89,16 @@ impl HttpRule {
         if !self.methods.is_empty() && !self.methods.contains(method) {
             return false;
         }
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return false;
+        };
         match &self.origin {
             Origin::Any => matches!(url.scheme(), "http" | "https"),
-            Origin::Some { scheme, host: wanted, port: wanted_port } => {
-                scheme.name() == url.scheme() && wanted.matches(host) && wanted_port.matches(port)
-            }
+            Origin::Some {
+                scheme,
+                host: wanted,
+                port: wanted_port,
+            } => scheme.name() == url.scheme() && wanted.matches(host) && wanted_port.matches(port),
         }
     }
 }
@@ -103,7 +123,9 @@ impl Host {
     fn matches(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Below(domain) => host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+            Self::Below(domain) => host
+                .strip_suffix(domain.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
             Self::Exactly(name) => name == host,
         }
     }
@@ -122,12 +144,22 @@ impl FromStr for HttpRule {
     type Err = ParseHttpRuleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = |why| ParseHttpRuleError { text: text.to_owned(), why };
+        let refuse = |why| ParseHttpRuleError {
+            text: text.to_owned(),
+            why,
+        };
         let (methods, origin) = match text.trim().split_once(' ') {
-            Some((methods, origin)) => (parse_methods(methods).ok_or_else(|| refuse("a method is none"))?, origin.trim()),
+            Some((methods, origin)) => (
+                parse_methods(methods).ok_or_else(|| refuse("a method is none"))?,
+                origin.trim(),
+            ),
             None => (Vec::new(), text.trim()),
         };
-        let origin = if origin == "*" { Origin::Any } else { parse_origin(origin).map_err(refuse)? };
+        let origin = if origin == "*" {
+            Origin::Any
+        } else {
+            parse_origin(origin).map_err(refuse)?
+        };
         Ok(Self { methods, origin })
     }
 }
@@ -135,7 +167,8 @@ impl FromStr for HttpRule {
 fn parse_methods(text: &str) -> Option<Vec<Method>> {
     text.split(',')
         .map(|name| {
-            let holds = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+            let holds =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
             if holds { name.parse().ok() } else { None }
         })
         .collect()
@@ -219,7 +252,9 @@ impl Serialize for HttpRule {
 
 impl<'de> Deserialize<'de> for HttpRule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -239,7 +274,11 @@ mod tests {
             ("https://slack.com", "https://SLACK.com:443/", true),
             ("https://slack.com", "http://slack.com/", false),
             ("https://slack.com", "https://slack.com:8443/", false),
-            ("https://slack.com", "https://slack.com.evil.example/", false),
+            (
+                "https://slack.com",
+                "https://slack.com.evil.example/",
+                false,
+            ),
             ("https://slack.com", "https://evilslack.com/", false),
             ("https://slack.com", "https://evil.example/slack.com", false),
             ("https://slack.com:*", "https://slack.com:8443/", true),
@@ -257,25 +296,57 @@ mod tests {
         ];
         for (rule, url, expected) in cases {
             // A name that the parser refuses cannot be asked for either.
-            let Ok(url) = url.parse::<Url>() else { continue };
+            let Ok(url) = url.parse::<Url>() else {
+                continue;
+            };
             let parsed: HttpRule = rule.parse().expect("it is a rule");
-            assert_eq!(parsed.matches(&Method::GET, &url), expected, "{rule} and {url}");
+            assert_eq!(
+                parsed.matches(&Method::GET, &url),
+                expected,
+                "{rule} and {url}"
+            );
         }
     }
 
     #[test]
     fn a_rule_may_name_methods() {
-        assert!(matches("GET,HEAD https://a.example", &Method::HEAD, "https://a.example/"));
-        assert!(!matches("GET,HEAD https://a.example", &Method::POST, "https://a.example/"));
+        assert!(matches(
+            "GET,HEAD https://a.example",
+            &Method::HEAD,
+            "https://a.example/"
+        ));
+        assert!(!matches(
+            "GET,HEAD https://a.example",
+            &Method::POST,
+            "https://a.example/"
+        ));
         assert!(!matches("GET *", &Method::POST, "https://a.example/"));
     }
 
     #[test]
     fn what_is_no_rule_is_refused_and_a_rule_is_written_back() {
-        for text in ["", "slack.com", "https://", "ftp://a", "https://a/b", "https://u@a", "https://a:b", "https://a.*.b", "get https://a", "GET"] {
+        for text in [
+            "",
+            "slack.com",
+            "https://",
+            "ftp://a",
+            "https://a/b",
+            "https://u@a",
+            "https://a:b",
+            "https://a.*.b",
+            "get https://a",
+            "GET",
+        ] {
             assert!(text.parse::<HttpRule>().is_err(), "{text:?}");
         }
-        for text in ["*", "https://a.example", "GET,POST https://*.a.example:8443", "http://*:*", "http://[::1]:80", "GET *"] {
+        for text in [
+            "*",
+            "https://a.example",
+            "GET,POST https://*.a.example:8443",
+            "http://*:*",
+            "http://[::1]:80",
+            "GET *",
+        ] {
             let rule: HttpRule = text.parse().expect("it is a rule");
             let again: HttpRule = rule.to_string().parse().expect("it is a rule");
             assert_eq!(rule, again, "{text}");

@@ -77,7 +77,9 @@ impl Networks {
     }
 
     fn names(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| matches!(network, Network::Exactly(net) if net.contains(&address)))
+        self.0
+            .iter()
+            .any(|network| matches!(network, Network::Exactly(net) if net.contains(&address)))
     }
 }
 
@@ -96,7 +98,9 @@ impl AddressClass {
             return Self::Metadata;
         }
         // IANA's registry of special-purpose addresses, the narrower networks before the wider.
-        V4.iter().find(|(net, _)| net.contains(&address)).map_or(Self::Public, |(_, class)| *class)
+        V4.iter()
+            .find(|(net, _)| net.contains(&address))
+            .map_or(Self::Public, |(_, class)| *class)
     }
 
     fn of_v6(address: Ipv6Addr) -> Self {
@@ -116,7 +120,11 @@ impl AddressClass {
             return *class;
         }
         // Only 2000::/3 has been handed out to anyone.
-        if GLOBAL_V6.contains(&address) { Self::Public } else { Self::Reserved }
+        if GLOBAL_V6.contains(&address) {
+            Self::Public
+        } else {
+            Self::Reserved
+        }
     }
 }
 
@@ -127,8 +135,10 @@ const METADATA_V4: [Ipv4Addr; 4] = [
     Ipv4Addr::new(168, 63, 129, 16),
     Ipv4Addr::new(192, 0, 0, 192),
 ];
-const METADATA_V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
 
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
@@ -157,16 +167,37 @@ const V6: [(Ipv6Net, AddressClass); 12] = [
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), AddressClass::Never),
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), AddressClass::Loopback),
     (v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), AddressClass::Private),
-    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), AddressClass::LinkLocal),
+    (
+        v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+        AddressClass::LinkLocal,
+    ),
     // IPv4-compatible addresses, long deprecated, and the local form of NAT64.
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 96), AddressClass::Translated),
-    (v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), AddressClass::Translated),
+    (
+        v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+        AddressClass::Translated,
+    ),
     // Teredo is part of 2001::/23, which is set aside for protocols.
-    (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), AddressClass::Translated),
-    (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), AddressClass::Reserved),
-    (v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), AddressClass::Reserved),
-    (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), AddressClass::Translated),
-    (v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), AddressClass::Reserved),
+    (
+        v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32),
+        AddressClass::Translated,
+    ),
+    (
+        v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
+        AddressClass::Reserved,
+    ),
+    (
+        v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
+        AddressClass::Reserved,
+    ),
+    (
+        v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
+        AddressClass::Translated,
+    ),
+    (
+        v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
+        AddressClass::Reserved,
+    ),
 ];
 
 const fn v4(octets: [u8; 4], prefix: u8) -> Ipv4Net {
@@ -197,7 +228,9 @@ impl fmt::Display for AddressClass {
 
 /// The text names no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no network: write loopback, private, or an address with a prefix such as 10.1.0.0/16")]
+#[error(
+    "{0:?} is no network: write loopback, private, or an address with a prefix such as 10.1.0.0/16"
+)]
 pub struct ParseNetworkError(String);
 
 impl FromStr for Network {
@@ -233,7 +266,9 @@ impl Serialize for Network {
 
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -304,13 +339,24 @@ mod tests {
         ];
         for (address, class) in table {
             assert_eq!(AddressClass::of(ip(address)), class, "{address}");
-            assert_eq!(Networks::default().allows(ip(address)).is_ok(), class == AddressClass::Public, "{address}");
+            assert_eq!(
+                Networks::default().allows(ip(address)).is_ok(),
+                class == AddressClass::Public,
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn a_grant_opens_what_it_names_and_no_more() {
-        let parse = |texts: &[&str]| Networks::new(texts.iter().map(|t| t.parse().expect("it is a network")).collect());
+        let parse = |texts: &[&str]| {
+            Networks::new(
+                texts
+                    .iter()
+                    .map(|t| t.parse().expect("it is a network"))
+                    .collect(),
+            )
+        };
         let cases: [(&[&str], &str, bool); 14] = [
             (&["loopback"], "127.0.0.1", true),
             (&["loopback"], "::1", true),
@@ -328,7 +374,11 @@ mod tests {
             (&["10.0.0.0/8"], "64:ff9b::10.0.0.1", false),
         ];
         for (granted, address, expected) in cases {
-            assert_eq!(parse(granted).allows(ip(address)).is_ok(), expected, "{granted:?} and {address}");
+            assert_eq!(
+                parse(granted).allows(ip(address)).is_ok(),
+                expected,
+                "{granted:?} and {address}"
+            );
         }
     }
 

@@ -24,7 +24,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn starting_at(start: Timestamp) -> Self {
-        Self { start, began: Instant::now() }
+        Self {
+            start,
+            began: Instant::now(),
+        }
     }
 
     pub(crate) fn timestamp(&self) -> Timestamp {
@@ -59,6 +62,9 @@ pub(crate) fn micros(at: Timestamp) -> u64 {
     u64::try_from(at.as_micros()).unwrap_or(0)
 }
 
-pub(crate) fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut Clock) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> &mut Clock,
+) -> wasmtime::Result<()> {
     clock::add_to_linker::<T, HasSelf<Clock>>(linker, get)
 }

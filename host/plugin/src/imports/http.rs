@@ -53,7 +53,12 @@ impl wit::Host for HttpView<'_> {
     async fn send(&mut self, request: wit::Request) -> Result<wit::Response, wit::HttpError> {
         let exchange = self.read(request)?;
         let answer = self.outfit.door.exchange(exchange).await?;
-        let headers = answer.headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let headers = answer.headers.iter().map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        });
         Ok(wit::Response {
             status: answer.status.as_u16(),
             headers: headers.collect(),
@@ -66,32 +71,67 @@ impl wit::Host for HttpView<'_> {
 impl HttpView<'_> {
     fn read(&self, request: wit::Request) -> Result<Exchange, wit::HttpError> {
         let invalid = wit::HttpError::InvalidRequest;
-        let method: Method = request.method.parse().map_err(|_| invalid(format!("{:?} is no method", request.method)))?;
-        let mut url: Url = request.url.parse().map_err(|error| invalid(format!("{:?} is no absolute URL: {error}", request.url)))?;
+        let method: Method = request
+            .method
+            .parse()
+            .map_err(|_| invalid(format!("{:?} is no method", request.method)))?;
+        let mut url: Url = request
+            .url
+            .parse()
+            .map_err(|error| invalid(format!("{:?} is no absolute URL: {error}", request.url)))?;
         let mut headers = HeaderMap::with_capacity(request.headers.len());
         let (target, powers) = (url.clone(), &self.outfit.powers);
         for (name, value) in request.headers {
-            let name: HeaderName = name.parse().map_err(|_| invalid(format!("{name:?} is no header name")))?;
+            let name: HeaderName = name
+                .parse()
+                .map_err(|_| invalid(format!("{name:?} is no header name")))?;
             if HOST_HEADERS.contains(&name) {
                 return Err(invalid(format!("the header {name} is written by the host")));
             }
-            let value = if self.vault.is_empty() { value } else { self.vault.fill(&value, powers, &method, &target).map_err(denied)? };
-            let value = HeaderValue::from_str(&value).map_err(|_| invalid(format!("the value of the header {name} holds a control character")))?;
+            let value = if self.vault.is_empty() {
+                value
+            } else {
+                self.vault
+                    .fill(&value, powers, &method, &target)
+                    .map_err(denied)?
+            };
+            let value = HeaderValue::from_str(&value).map_err(|_| {
+                invalid(format!(
+                    "the value of the header {name} holds a control character"
+                ))
+            })?;
             headers.append(name, value);
         }
         let mut body = request.body;
         if !self.vault.is_empty() {
-            let path = self.vault.fill(url.path(), powers, &method, &target).map_err(denied)?;
+            let path = self
+                .vault
+                .fill(url.path(), powers, &method, &target)
+                .map_err(denied)?;
             url.set_path(&path);
             if let Some(query) = url.query() {
-                let query = self.vault.fill(query, powers, &method, &target).map_err(denied)?;
+                let query = self
+                    .vault
+                    .fill(query, powers, &method, &target)
+                    .map_err(denied)?;
                 url.set_query(Some(&query));
             }
-            body = body.map(|body| self.vault.fill_bytes(body, powers, &method, &target)).transpose().map_err(denied)?;
+            body = body
+                .map(|body| self.vault.fill_bytes(body, powers, &method, &target))
+                .transpose()
+                .map_err(denied)?;
         }
         let timeout = request.timeout.map(Duration::from_millis);
         let holds_secrets = !self.vault.is_empty();
-        Ok(Exchange { method, url, headers, body, timeout, redirects: request.redirects, holds_secrets })
+        Ok(Exchange {
+            method,
+            url,
+            headers,
+            body,
+            timeout,
+            redirects: request.redirects,
+            holds_secrets,
+        })
     }
 }
 
@@ -108,13 +148,18 @@ impl From<HttpError> for wit::HttpError {
             HttpError::Connect(why) => Self::Connect(why),
             HttpError::Tls(why) => Self::Tls(why),
             HttpError::Timeout => Self::Timeout,
-            HttpError::ResponseTooLarge(max) => Self::ResponseTooLarge(u64::try_from(max).unwrap_or(u64::MAX)),
+            HttpError::ResponseTooLarge(max) => {
+                Self::ResponseTooLarge(u64::try_from(max).unwrap_or(u64::MAX))
+            }
             HttpError::Redirect(why) => Self::Redirect(why),
             HttpError::Protocol(why) => Self::Protocol(why),
         }
     }
 }
 
-pub(crate) fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> HttpView<'_>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> HttpView<'_>,
+) -> wasmtime::Result<()> {
     wit::add_to_linker::<T, HasHttp>(linker, get)
 }

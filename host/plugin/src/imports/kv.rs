@@ -31,7 +31,13 @@ pub trait KeyValue: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where something else is there, the scope is full or the store does not answer.
-    async fn set(&self, scope: &Scope, key: &str, value: Vec<u8>, expected: Expectation) -> Result<u64, KvError>;
+    async fn set(
+        &self,
+        scope: &Scope,
+        key: &str,
+        value: Vec<u8>,
+        expected: Expectation,
+    ) -> Result<u64, KvError>;
 
     /// Deletes a value if what is there is as expected, in one atomic step. Deleting what is absent is no error.
     ///
@@ -98,14 +104,24 @@ impl HasData for HasKv {
 impl KvView<'_> {
     /// Asks for the grant and says whose values are meant.
     fn enter(&self, key: &str) -> Result<Scope, kv::Error> {
-        self.outfit.powers.allows(Power::Kv).map_err(|denied| kv::Error::Denied(denied.0))?;
+        self.outfit
+            .powers
+            .allows(Power::Kv)
+            .map_err(|denied| kv::Error::Denied(denied.0))?;
         within(key.len(), self.outfit.limits.kv_key_max_bytes)?;
-        Ok(Scope { plugin: self.outfit.plugin.to_string(), workflow: self.workflow.to_owned() })
+        Ok(Scope {
+            plugin: self.outfit.plugin.to_string(),
+            workflow: self.workflow.to_owned(),
+        })
     }
 }
 
 fn within(size: usize, max: usize) -> Result<(), kv::Error> {
-    if size > max { Err(kv::Error::TooLarge(u64::try_from(max).unwrap_or(u64::MAX))) } else { Ok(()) }
+    if size > max {
+        Err(kv::Error::TooLarge(u64::try_from(max).unwrap_or(u64::MAX)))
+    } else {
+        Ok(())
+    }
 }
 
 impl kv::Host for KvView<'_> {
@@ -115,10 +131,19 @@ impl kv::Host for KvView<'_> {
         Ok(entry.map(|Entry { value, version }| kv::Entry { value, version }))
     }
 
-    async fn set(&mut self, key: String, value: Vec<u8>, expected: kv::Expectation) -> Result<u64, kv::Error> {
+    async fn set(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        expected: kv::Expectation,
+    ) -> Result<u64, kv::Error> {
         let scope = self.enter(&key)?;
         within(value.len(), self.outfit.limits.kv_value_max_bytes)?;
-        Ok(self.outfit.kv.set(&scope, &key, value, expected.into()).await?)
+        Ok(self
+            .outfit
+            .kv
+            .set(&scope, &key, value, expected.into())
+            .await?)
     }
 
     async fn delete(&mut self, key: String, expected: kv::Expectation) -> Result<(), kv::Error> {
@@ -147,6 +172,9 @@ impl From<KvError> for kv::Error {
     }
 }
 
-pub(crate) fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> KvView<'_>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> KvView<'_>,
+) -> wasmtime::Result<()> {
     kv::add_to_linker::<T, HasKv>(linker, get)
 }

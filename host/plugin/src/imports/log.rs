@@ -43,12 +43,23 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(speaker: Speaker, clock: Clock, max_bytes: usize) -> Self {
-        Self { speaker, clock, lines: Vec::new(), max_bytes, left_bytes: max_bytes, dropped: 0 }
+        Self {
+            speaker,
+            clock,
+            lines: Vec::new(),
+            max_bytes,
+            left_bytes: max_bytes,
+            dropped: 0,
+        }
     }
 
     /// Takes a line, or counts it where the limit is reached.
     pub(crate) fn add(&mut self, level: &'static str, message: String) {
-        self.add_line(LogLine { at: self.clock.timestamp(), level, message });
+        self.add_line(LogLine {
+            at: self.clock.timestamp(),
+            level,
+            message,
+        });
     }
 
     pub(crate) fn add_line(&mut self, mut line: LogLine) {
@@ -76,8 +87,15 @@ impl Log {
         }
         if self.dropped > 0 {
             let limit = limits::named("log_max_bytes", self.max_bytes);
-            let message = format!("{} lines were dropped or cut: the plugin said more than {limit} bytes", self.dropped);
-            self.lines.push(LogLine { at: self.clock.timestamp(), level: "warn", message });
+            let message = format!(
+                "{} lines were dropped or cut: the plugin said more than {limit} bytes",
+                self.dropped
+            );
+            self.lines.push(LogLine {
+                at: self.clock.timestamp(),
+                level: "warn",
+                message,
+            });
         }
         self.lines
     }
@@ -90,8 +108,13 @@ impl Log {
     /// The message of a panic. The SDK's hook writes it as one line; the standard library writes it to standard error,
     /// the place on one line and the message on those after it.
     pub(crate) fn panic_message(&self) -> Option<String> {
-        let mut errors = self.lines.iter().filter(|line| line.level == "error").map(|line| line.message.trim_end());
-        let mut message = errors.find_map(|text| text.find("panicked at ").map(|at| text[at..].to_owned()))?;
+        let mut errors = self
+            .lines
+            .iter()
+            .filter(|line| line.level == "error")
+            .map(|line| line.message.trim_end());
+        let mut message =
+            errors.find_map(|text| text.find("panicked at ").map(|at| text[at..].to_owned()))?;
         for text in errors.take_while(|text| !text.starts_with("note: ")) {
             message.push('\n');
             message.push_str(text);
@@ -100,7 +123,12 @@ impl Log {
     }
 
     fn pass_on(&self, line: &LogLine) {
-        let Speaker { plugin, run, workflow, step } = &self.speaker;
+        let Speaker {
+            plugin,
+            run,
+            workflow,
+            step,
+        } = &self.speaker;
         // A plugin must not be able to write lines of its own into a log that is read as text.
         let (plugin, message) = (&**plugin, OneLine(&line.message));
         let run = run.map(tracing::field::display);
@@ -157,7 +185,10 @@ impl log::Host for Log {
     }
 }
 
-pub(crate) fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut Log) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> &mut Log,
+) -> wasmtime::Result<()> {
     log::add_to_linker::<T, HasSelf<Log>>(linker, get)
 }
 
@@ -168,7 +199,11 @@ mod tests {
     use super::*;
 
     fn log(max_bytes: usize) -> Log {
-        Log::new(Speaker::default(), Clock::starting_at(Timestamp::from_micros(5)), max_bytes)
+        Log::new(
+            Speaker::default(),
+            Clock::starting_at(Timestamp::from_micros(5)),
+            max_bytes,
+        )
     }
 
     #[test]
@@ -179,18 +214,33 @@ mod tests {
         }
         let lines = log.finish();
         assert_eq!(lines.len(), 4);
-        assert!(lines[3].message.contains("998 lines were dropped or cut"), "{}", lines[3].message);
-        assert!(lines[3].message.contains("plugins.limits.log_max_bytes"), "{}", lines[3].message);
+        assert!(
+            lines[3].message.contains("998 lines were dropped or cut"),
+            "{}",
+            lines[3].message
+        );
+        assert!(
+            lines[3].message.contains("plugins.limits.log_max_bytes"),
+            "{}",
+            lines[3].message
+        );
     }
 
     #[test]
     fn the_message_of_a_panic_is_found() {
         let mut log = log(1_000);
         assert_eq!(log.panic_message(), None);
-        for text in ["thread '<unnamed>' panicked at src/lib.rs:1:2:", "no", "note: run with more"] {
+        for text in [
+            "thread '<unnamed>' panicked at src/lib.rs:1:2:",
+            "no",
+            "note: run with more",
+        ] {
             log.add("error", text.to_owned());
         }
-        assert_eq!(log.panic_message().as_deref(), Some("panicked at src/lib.rs:1:2:\nno"));
+        assert_eq!(
+            log.panic_message().as_deref(),
+            Some("panicked at src/lib.rs:1:2:\nno")
+        );
     }
 
     #[test]

@@ -22,11 +22,15 @@ pub(crate) struct Random;
 impl random::Host for Random {
     fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(count.min(COUNT_MAX))?];
-        getrandom::fill(&mut bytes).map_err(|error| wasmtime::format_err!("no random bytes: {error}"))?;
+        getrandom::fill(&mut bytes)
+            .map_err(|error| wasmtime::format_err!("no random bytes: {error}"))?;
         Ok(bytes)
     }
 }
 
-pub(crate) fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut Random) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> &mut Random,
+) -> wasmtime::Result<()> {
     random::add_to_linker::<T, HasSelf<Random>>(linker, get)
 }

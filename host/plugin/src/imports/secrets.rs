@@ -73,11 +73,26 @@ impl Vault {
     ///
     /// # Errors
     /// Where a placeholder stands in a request to a host that its secret is not granted for.
-    pub(crate) fn fill(&self, text: &str, powers: &Powers, method: &Method, url: &Url) -> Result<String, Denied> {
+    pub(crate) fn fill(
+        &self,
+        text: &str,
+        powers: &Powers,
+        method: &Method,
+        url: &Url,
+    ) -> Result<String, Denied> {
         let mut filled = text.to_owned();
-        for Mentioned { name, placeholder, value } in &self.mentioned {
+        for Mentioned {
+            name,
+            placeholder,
+            value,
+        } in &self.mentioned
+        {
             if filled.contains(placeholder) {
-                powers.allows(Power::Send { secret: name, method, url })?;
+                powers.allows(Power::Send {
+                    secret: name,
+                    method,
+                    url,
+                })?;
                 filled = filled.replace(placeholder, &value.0);
             }
         }
@@ -85,14 +100,29 @@ impl Vault {
     }
 
     /// Like [`Self::fill`], for bytes.
-    pub(crate) fn fill_bytes(&self, bytes: Vec<u8>, powers: &Powers, method: &Method, url: &Url) -> Result<Vec<u8>, Denied> {
+    pub(crate) fn fill_bytes(
+        &self,
+        bytes: Vec<u8>,
+        powers: &Powers,
+        method: &Method,
+        url: &Url,
+    ) -> Result<Vec<u8>, Denied> {
         let mut filled = bytes;
-        for Mentioned { name, placeholder, value } in &self.mentioned {
+        for Mentioned {
+            name,
+            placeholder,
+            value,
+        } in &self.mentioned
+        {
             let placeholder = placeholder.as_bytes();
             let mut rest = filled.as_slice();
             let mut out = Vec::new();
             while let Some(at) = find(rest, placeholder) {
-                powers.allows(Power::Send { secret: name, method, url })?;
+                powers.allows(Power::Send {
+                    secret: name,
+                    method,
+                    url,
+                })?;
                 out.extend_from_slice(&rest[..at]);
                 out.extend_from_slice(value.0.as_bytes());
                 rest = &rest[at + placeholder.len()..];
@@ -108,7 +138,10 @@ impl Vault {
     /// Puts the placeholders back, in what the plugin gets to see of its own request.
     pub(crate) fn hide(&self, text: &str) -> String {
         let mut hidden = text.to_owned();
-        for Mentioned { placeholder, value, .. } in self.mentioned.iter().filter(|m| !m.value.0.is_empty()) {
+        for Mentioned {
+            placeholder, value, ..
+        } in self.mentioned.iter().filter(|m| !m.value.0.is_empty())
+        {
             hidden = hidden.replace(&value.0, placeholder);
         }
         hidden
@@ -116,7 +149,9 @@ impl Vault {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 /// The secrets, as one call sees them.
@@ -134,11 +169,15 @@ impl HasData for HasSecrets {
 impl SecretsView<'_> {
     async fn read(&self, name: &str) -> Result<Secret, secrets::Error> {
         let Some(store) = &self.outfit.secrets else {
-            return Err(secrets::Error::Denied("this host keeps no secrets".to_owned()));
+            return Err(secrets::Error::Denied(
+                "this host keeps no secrets".to_owned(),
+            ));
         };
         match store.get(name).await {
             Ok(Some(secret)) => Ok(secret),
-            Ok(None) => Err(secrets::Error::Denied(format!("there is no secret {name:?}"))),
+            Ok(None) => Err(secrets::Error::Denied(format!(
+                "there is no secret {name:?}"
+            ))),
             Err(why) => Err(secrets::Error::Unavailable(why)),
         }
     }
@@ -146,29 +185,45 @@ impl SecretsView<'_> {
 
 impl secrets::Host for SecretsView<'_> {
     async fn placeholder(&mut self, name: String) -> Result<String, secrets::Error> {
-        self.outfit.powers.allows(Power::Secret(&name)).map_err(|denied| secrets::Error::Denied(denied.0))?;
+        self.outfit
+            .powers
+            .allows(Power::Secret(&name))
+            .map_err(|denied| secrets::Error::Denied(denied.0))?;
         if let Some(known) = self.vault.mentioned.iter().find(|m| m.name == name) {
             return Ok(known.placeholder.clone());
         }
         if self.vault.mentioned.len() == PLACEHOLDERS_MAX {
-            return Err(secrets::Error::Denied(format!("a call may use {PLACEHOLDERS_MAX} secrets at most")));
+            return Err(secrets::Error::Denied(format!(
+                "a call may use {PLACEHOLDERS_MAX} secrets at most"
+            )));
         }
         let value = self.read(&name).await?;
         let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(|error| secrets::Error::Unavailable(error.to_string()))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| secrets::Error::Unavailable(error.to_string()))?;
         // Letters and digits alone, so that it survives in a URL, a header and JSON as it is.
         let placeholder = format!("millworksecret{:032x}", u128::from_ne_bytes(random));
-        self.vault.mentioned.push(Mentioned { name, placeholder: placeholder.clone(), value });
+        self.vault.mentioned.push(Mentioned {
+            name,
+            placeholder: placeholder.clone(),
+            value,
+        });
         Ok(placeholder)
     }
 
     async fn reveal(&mut self, name: String) -> Result<String, secrets::Error> {
-        self.outfit.powers.allows(Power::Reveal(&name)).map_err(|denied| secrets::Error::Denied(denied.0))?;
+        self.outfit
+            .powers
+            .allows(Power::Reveal(&name))
+            .map_err(|denied| secrets::Error::Denied(denied.0))?;
         Ok(self.read(&name).await?.0)
     }
 }
 
-pub(crate) fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> SecretsView<'_>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> SecretsView<'_>,
+) -> wasmtime::Result<()> {
     secrets::add_to_linker::<T, HasSecrets>(linker, get)
 }
 
@@ -196,32 +251,88 @@ mod tests {
 
     fn outfit() -> Outfit {
         let rules = vec!["https://slack.com".parse().expect("it is a rule")];
-        let secrets = BTreeMap::from([("token".to_owned(), rules.clone()), ("gone".to_owned(), rules)]);
-        let asks = [Ask::Secret("token".to_owned()), Ask::Secret("gone".to_owned())];
-        let powers = Arc::new(Powers::new("slack", &asks, Grant { secrets, ..Grant::default() }));
+        let secrets = BTreeMap::from([
+            ("token".to_owned(), rules.clone()),
+            ("gone".to_owned(), rules),
+        ]);
+        let asks = [
+            Ask::Secret("token".to_owned()),
+            Ask::Secret("gone".to_owned()),
+        ];
+        let powers = Arc::new(Powers::new(
+            "slack",
+            &asks,
+            Grant {
+                secrets,
+                ..Grant::default()
+            },
+        ));
         let limits = Arc::new(Limits::default());
-        let door = Door::new("slack", Arc::clone(&powers), &Clients::new(&limits), Arc::clone(&limits));
-        Outfit { plugin: "slack".into(), powers, door, kv: Arc::new(MemoryKeyValue::default()), secrets: Some(Arc::new(OneSecret)), limits }
+        let door = Door::new(
+            "slack",
+            Arc::clone(&powers),
+            &Clients::new(&limits),
+            Arc::clone(&limits),
+        );
+        Outfit {
+            plugin: "slack".into(),
+            powers,
+            door,
+            kv: Arc::new(MemoryKeyValue::default()),
+            secrets: Some(Arc::new(OneSecret)),
+            limits,
+        }
     }
 
     #[tokio::test]
     async fn a_secret_goes_only_where_it_is_granted_and_is_never_shown() {
         let (outfit, mut vault) = (outfit(), Vault::default());
-        let mut view = SecretsView { outfit: &outfit, vault: &mut vault };
-        let placeholder = view.placeholder("token".to_owned()).await.expect("it is granted");
+        let mut view = SecretsView {
+            outfit: &outfit,
+            vault: &mut vault,
+        };
+        let placeholder = view
+            .placeholder("token".to_owned())
+            .await
+            .expect("it is granted");
         assert!(!placeholder.contains("xyzzy"));
-        assert!(matches!(view.reveal("token".to_owned()).await, Err(secrets::Error::Denied(_))));
-        assert!(matches!(view.placeholder("gone".to_owned()).await, Err(secrets::Error::Denied(_))));
-        assert!(matches!(view.placeholder("other".to_owned()).await, Err(secrets::Error::Denied(_))));
+        assert!(matches!(
+            view.reveal("token".to_owned()).await,
+            Err(secrets::Error::Denied(_))
+        ));
+        assert!(matches!(
+            view.placeholder("gone".to_owned()).await,
+            Err(secrets::Error::Denied(_))
+        ));
+        assert!(matches!(
+            view.placeholder("other".to_owned()).await,
+            Err(secrets::Error::Denied(_))
+        ));
 
-        let (slack, evil): (Url, Url) = ("https://slack.com/".parse().expect("a URL"), "https://evil.example/".parse().expect("a URL"));
-        let (powers, post, text) = (&outfit.powers, &Method::POST, format!("Bearer {placeholder}"));
+        let (slack, evil): (Url, Url) = (
+            "https://slack.com/".parse().expect("a URL"),
+            "https://evil.example/".parse().expect("a URL"),
+        );
+        let (powers, post, text) = (
+            &outfit.powers,
+            &Method::POST,
+            format!("Bearer {placeholder}"),
+        );
         let bytes = || text.clone().into_bytes();
-        assert_eq!(vault.fill(&text, powers, post, &slack), Ok("Bearer xyzzy".to_owned()));
+        assert_eq!(
+            vault.fill(&text, powers, post, &slack),
+            Ok("Bearer xyzzy".to_owned())
+        );
         assert!(vault.fill(&text, powers, post, &evil).is_err());
-        assert_eq!(vault.fill_bytes(bytes(), powers, post, &slack), Ok(b"Bearer xyzzy".to_vec()));
+        assert_eq!(
+            vault.fill_bytes(bytes(), powers, post, &slack),
+            Ok(b"Bearer xyzzy".to_vec())
+        );
         assert!(vault.fill_bytes(bytes(), powers, post, &evil).is_err());
-        assert_eq!(vault.fill_bytes(b"nothing in it".to_vec(), powers, post, &evil), Ok(b"nothing in it".to_vec()));
+        assert_eq!(
+            vault.fill_bytes(b"nothing in it".to_vec(), powers, post, &evil),
+            Ok(b"nothing in it".to_vec())
+        );
         assert_eq!(vault.hide("Bearer xyzzy"), text);
         assert_eq!(format!("{:?}", Secret::new("xyzzy")), "Secret(…)");
     }

@@ -39,13 +39,26 @@ impl Wasi {
     pub(crate) fn new(clock: Clock, output_max_bytes: usize, handles_max: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles_max);
-        Self { clock, output_max_bytes, used: None, table }
+        Self {
+            clock,
+            output_max_bytes,
+            used: None,
+            table,
+        }
     }
 
     pub(crate) fn view(&mut self) -> WasiCtxView<'_> {
-        let Self { clock, output_max_bytes, used, table } = self;
+        let Self {
+            clock,
+            output_max_bytes,
+            used,
+            table,
+        } = self;
         let used = used.get_or_insert_with(|| Box::new(Used::new(*clock, *output_max_bytes)));
-        WasiCtxView { ctx: &mut used.ctx, table }
+        WasiCtxView {
+            ctx: &mut used.ctx,
+            table,
+        }
     }
 
     /// Moves what was written to standard output and error into the log.
@@ -61,11 +74,26 @@ impl Wasi {
 
 impl Used {
     fn new(clock: Clock, max_bytes: usize) -> Self {
-        let output = Arc::new(Mutex::new(Output { clock, left_bytes: max_bytes, open: [Vec::new(), Vec::new()], lines: Vec::new() }));
-        let pipe = |channel| Pipe { channel, output: Arc::clone(&output) };
+        let output = Arc::new(Mutex::new(Output {
+            clock,
+            left_bytes: max_bytes,
+            open: [Vec::new(), Vec::new()],
+            lines: Vec::new(),
+        }));
+        let pipe = |channel| Pipe {
+            channel,
+            output: Arc::clone(&output),
+        };
         let mut builder = WasiCtx::builder();
-        builder.stdout(pipe(Channel::Stdout)).stderr(pipe(Channel::Stderr)).wall_clock(clock).max_random_size(RANDOM_MAX_BYTES);
-        Self { ctx: builder.build(), output }
+        builder
+            .stdout(pipe(Channel::Stdout))
+            .stderr(pipe(Channel::Stderr))
+            .wall_clock(clock)
+            .max_random_size(RANDOM_MAX_BYTES);
+        Self {
+            ctx: builder.build(),
+            output,
+        }
     }
 }
 
@@ -144,7 +172,11 @@ impl Output {
             Channel::Stdout => "info",
             Channel::Stderr => "error",
         };
-        self.lines.push(LogLine { at: self.clock.timestamp(), level, message: String::from_utf8_lossy(&line).into_owned() });
+        self.lines.push(LogLine {
+            at: self.clock.timestamp(),
+            level,
+            message: String::from_utf8_lossy(&line).into_owned(),
+        });
     }
 }
 
@@ -157,7 +189,10 @@ struct Pipe {
 
 impl Pipe {
     fn take(&self, bytes: &[u8]) {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).write(self.channel, bytes);
+        self.output
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(self.channel, bytes);
     }
 }
 
@@ -206,23 +241,50 @@ mod tests {
 
     fn written(max_bytes: usize, parts: &[(Channel, &str)]) -> Vec<(&'static str, String)> {
         let clock = Clock::starting_at(Timestamp::from_micros(1));
-        let mut output = Output { clock, left_bytes: max_bytes, open: [Vec::new(), Vec::new()], lines: Vec::new() };
+        let mut output = Output {
+            clock,
+            left_bytes: max_bytes,
+            open: [Vec::new(), Vec::new()],
+            lines: Vec::new(),
+        };
         for (channel, part) in parts {
             output.write(*channel, part.as_bytes());
         }
         output.end_lines();
-        output.lines.into_iter().map(|line| (line.level, line.message)).collect()
+        output
+            .lines
+            .into_iter()
+            .map(|line| (line.level, line.message))
+            .collect()
     }
 
     #[test]
     fn output_is_cut_into_lines_for_each_channel() {
-        let lines = written(100, &[(Channel::Stdout, "one\ntw"), (Channel::Stderr, "bad\n"), (Channel::Stdout, "o\n\nthree")]);
-        let expected = [("info", "one"), ("error", "bad"), ("info", "two"), ("info", "three")];
-        assert_eq!(lines, expected.map(|(level, text)| (level, text.to_owned())));
+        let lines = written(
+            100,
+            &[
+                (Channel::Stdout, "one\ntw"),
+                (Channel::Stderr, "bad\n"),
+                (Channel::Stdout, "o\n\nthree"),
+            ],
+        );
+        let expected = [
+            ("info", "one"),
+            ("error", "bad"),
+            ("info", "two"),
+            ("info", "three"),
+        ];
+        assert_eq!(
+            lines,
+            expected.map(|(level, text)| (level, text.to_owned()))
+        );
     }
 
     #[test]
     fn output_past_the_limit_is_swallowed() {
-        assert_eq!(written(3, &[(Channel::Stdout, "abcdef"), (Channel::Stdout, "gh")]), [("info", "abc".to_owned())]);
+        assert_eq!(
+            written(3, &[(Channel::Stdout, "abcdef"), (Channel::Stdout, "gh")]),
+            [("info", "abc".to_owned())]
+        );
     }
 }

@@ -8,7 +8,9 @@ use http_body_util::{BodyExt, Limited};
 use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime::component::Linker;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView,
+};
 
 use crate::imports::Outfit;
 use crate::imports::http::door::{Door, HttpError};
@@ -22,7 +24,10 @@ pub(crate) struct WasiHttp {
 impl WasiHttp {
     pub(crate) fn new(outfit: Arc<Outfit>) -> Self {
         let permits = Arc::new(Semaphore::new(outfit.limits.http_requests_in_flight_max));
-        Self { ctx: WasiHttpCtx::new(), hooks: Hooks { outfit, permits } }
+        Self {
+            ctx: WasiHttpCtx::new(),
+            hooks: Hooks { outfit, permits },
+        }
     }
 }
 
@@ -35,11 +40,18 @@ type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Sending), Error>;
 
 impl WasiHttpHooks for Hooks {
-    fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _: Sending) -> Box<dyn Future<Output = Sent> + Send> {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Sending,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
         let outfit = Arc::clone(&self.outfit);
         let permits = Arc::clone(&self.permits);
         Box::new(async move {
-            let Ok(permit) = permits.try_acquire_owned() else { return Err(Error::ConnectionLimitReached) };
+            let Ok(permit) = permits.try_acquire_owned() else {
+                return Err(Error::ConnectionLimitReached);
+            };
             let response = send(&outfit.door, request, options.unwrap_or_default()).await?;
             let max = outfit.limits.http_response_max_bytes;
             let response = response.map(|body| {
@@ -59,17 +71,30 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-async fn send(door: &Door, request: Request<WasiBody>, options: RequestOptions) -> Result<http::Response<hyper::body::Incoming>, Error> {
-    let url: Url = request.uri().to_string().parse().map_err(|_| Error::HttpRequestUriInvalid)?;
+async fn send(
+    door: &Door,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<http::Response<hyper::body::Incoming>, Error> {
+    let url: Url = request
+        .uri()
+        .to_string()
+        .parse()
+        .map_err(|_| Error::HttpRequestUriInvalid)?;
     let (mut head, body) = request.into_parts();
     // Written anew from the URL that is judged.
     head.headers.remove(http::header::HOST);
     let max = door.limits().http_request_max_bytes;
     let request = Request::from_parts(head, Limited::new(body, max).boxed_unsync());
-    let wait = [options.connect_timeout, options.first_byte_timeout].into_iter().flatten().reduce(Duration::saturating_add);
+    let wait = [options.connect_timeout, options.first_byte_timeout]
+        .into_iter()
+        .flatten()
+        .reduce(Duration::saturating_add);
     let sent = door.open(&url, request);
     let answer = match wait {
-        Some(wait) => tokio::time::timeout(wait, sent).await.unwrap_or(Err(HttpError::Timeout)),
+        Some(wait) => tokio::time::timeout(wait, sent)
+            .await
+            .unwrap_or(Err(HttpError::Timeout)),
         None => sent.await,
     };
     answer.map_err(|error| translate(error, max))
@@ -79,16 +104,23 @@ fn translate(error: HttpError, request_max_bytes: usize) -> Error {
     match error {
         HttpError::Denied(_) => Error::HttpRequestDenied,
         HttpError::InvalidRequest(why) => Error::InternalError(Some(why)),
-        HttpError::Dns(_) => Error::DnsError { rcode: None, info_code: None },
+        HttpError::Dns(_) => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
         HttpError::Connect(_) => Error::ConnectionRefused,
         HttpError::Tls(_) => Error::TlsProtocolError,
         HttpError::Timeout => Error::HttpResponseTimeout,
         HttpError::ResponseTooLarge(_) => Error::HttpResponseBodySize(None),
-        HttpError::Protocol(why) if why.contains("length limit exceeded") => Error::HttpRequestBodySize(u64::try_from(request_max_bytes).ok()),
+        HttpError::Protocol(why) if why.contains("length limit exceeded") => {
+            Error::HttpRequestBodySize(u64::try_from(request_max_bytes).ok())
+        }
         HttpError::Redirect(_) | HttpError::Protocol(_) => Error::HttpProtocolError,
     }
 }
 
-pub(crate) fn add_to_linker<T: WasiHttpView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: WasiHttpView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }

@@ -38,9 +38,16 @@ pub(super) enum TooInvolved {
 
 impl Reach {
     pub(super) fn of(schema: &Value) -> Result<Self, TooInvolved> {
-        let mut walk = Walk { root: schema, places: 0, open: vec![("", 0)], returns: HashMap::new() };
+        let mut walk = Walk {
+            root: schema,
+            places: 0,
+            open: vec![("", 0)],
+            returns: HashMap::new(),
+        };
         walk.visit(schema, &mut String::new(), 0)?;
-        Ok(Self { ways_per_level: walk.returns.values().copied().max().unwrap_or(0) })
+        Ok(Self {
+            ways_per_level: walk.returns.values().copied().max().unwrap_or(0),
+        })
     }
 
     /// Whether the errors of this value can be gathered.
@@ -68,7 +75,12 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Visits a schema; `part` is the part of the value that it judges.
-    fn visit(&mut self, schema: &'a Value, part: &mut String, depth: usize) -> Result<(), TooInvolved> {
+    fn visit(
+        &mut self,
+        schema: &'a Value,
+        part: &mut String,
+        depth: usize,
+    ) -> Result<(), TooInvolved> {
         self.places += 1;
         if self.places > PLACES_MAX {
             return Err(TooInvolved::Places);
@@ -76,16 +88,28 @@ impl<'a> Walk<'a> {
         if depth > DEPTH_MAX {
             return Err(TooInvolved::Depth);
         }
-        let Value::Object(keywords) = schema else { return Ok(()) };
+        let Value::Object(keywords) = schema else {
+            return Ok(());
+        };
         for (keyword, inner) in keywords {
             match keyword.as_str() {
                 "$ref" => self.follow(inner, part, depth)?,
-                "$dynamicRef" | "$recursiveRef" => return Err(TooInvolved::Reference(keyword.clone())),
+                "$dynamicRef" | "$recursiveRef" => {
+                    return Err(TooInvolved::Reference(keyword.clone()));
+                }
                 "allOf" | "anyOf" | "oneOf" => self.visit_each(inner, part, depth)?,
                 "not" | "if" | "then" | "else" => self.visit(inner, part, depth + 1)?,
                 "dependentSchemas" => self.visit_each(inner, part, depth)?,
-                "properties" | "patternProperties" | "prefixItems" => self.visit_parts(inner, part, depth)?,
-                "items" | "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties" | "contains" | "propertyNames" | "contentSchema" => {
+                "properties" | "patternProperties" | "prefixItems" => {
+                    self.visit_parts(inner, part, depth)?
+                }
+                "items"
+                | "additionalProperties"
+                | "unevaluatedItems"
+                | "unevaluatedProperties"
+                | "contains"
+                | "propertyNames"
+                | "contentSchema" => {
                     self.enter(keyword, inner, part, depth)?;
                 }
                 _ => {}
@@ -94,21 +118,37 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn visit_each(&mut self, inner: &'a Value, part: &mut String, depth: usize) -> Result<(), TooInvolved> {
+    fn visit_each(
+        &mut self,
+        inner: &'a Value,
+        part: &mut String,
+        depth: usize,
+    ) -> Result<(), TooInvolved> {
         for (_, schema) in children(inner) {
             self.visit(schema, part, depth + 1)?;
         }
         Ok(())
     }
 
-    fn visit_parts(&mut self, inner: &'a Value, part: &mut String, depth: usize) -> Result<(), TooInvolved> {
+    fn visit_parts(
+        &mut self,
+        inner: &'a Value,
+        part: &mut String,
+        depth: usize,
+    ) -> Result<(), TooInvolved> {
         for (name, schema) in children(inner) {
             self.enter(&name, schema, part, depth)?;
         }
         Ok(())
     }
 
-    fn enter(&mut self, name: &str, schema: &'a Value, part: &mut String, depth: usize) -> Result<(), TooInvolved> {
+    fn enter(
+        &mut self,
+        name: &str,
+        schema: &'a Value,
+        part: &mut String,
+        depth: usize,
+    ) -> Result<(), TooInvolved> {
         let before = part.len();
         part.push('/');
         part.push_str(name);
@@ -117,9 +157,17 @@ impl<'a> Walk<'a> {
         visited
     }
 
-    fn follow(&mut self, reference: &'a Value, part: &mut String, depth: usize) -> Result<(), TooInvolved> {
+    fn follow(
+        &mut self,
+        reference: &'a Value,
+        part: &mut String,
+        depth: usize,
+    ) -> Result<(), TooInvolved> {
         let outside = || TooInvolved::Reference(format!("$ref {reference}"));
-        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#')).ok_or_else(outside)?;
+        let pointer = reference
+            .as_str()
+            .and_then(|text| text.strip_prefix('#'))
+            .ok_or_else(outside)?;
         if let Some((_, entered)) = self.open.iter().find(|(open, _)| *open == pointer) {
             let between = part[*entered..].to_owned();
             // A definition that comes back to itself without going deeper never ends.
@@ -139,8 +187,15 @@ impl<'a> Walk<'a> {
 
 fn children(value: &Value) -> Box<dyn Iterator<Item = (String, &Value)> + '_> {
     match value {
-        Value::Object(fields) => Box::new(fields.iter().map(|(name, schema)| (name.clone(), schema))),
-        Value::Array(items) => Box::new(items.iter().enumerate().map(|(i, schema)| (i.to_string(), schema))),
+        Value::Object(fields) => {
+            Box::new(fields.iter().map(|(name, schema)| (name.clone(), schema)))
+        }
+        Value::Array(items) => Box::new(
+            items
+                .iter()
+                .enumerate()
+                .map(|(i, schema)| (i.to_string(), schema)),
+        ),
         _ => Box::new(std::iter::empty()),
     }
 }
@@ -161,7 +216,11 @@ mod tests {
         let tree = json!({"$ref": "#/$defs/t", "$defs": {"t": {"properties": {"left": {"$ref": "#/$defs/t"}, "right": {"$ref": "#/$defs/t"}}}}});
         assert_eq!(ways(&tree), 1);
         assert_eq!(ways(&json!({"items": {"$ref": "#"}})), 1);
-        assert!(Reach::of(&tree).expect("it can be walked").covers(&json!([[[[[[[[]]]]]]]])));
+        assert!(
+            Reach::of(&tree)
+                .expect("it can be walked")
+                .covers(&json!([[[[[[[[]]]]]]]]))
+        );
     }
 
     #[test]
@@ -181,6 +240,9 @@ mod tests {
         assert!(refusal(&circle).contains("\"#/$defs/a\" refers to itself"));
         assert!(refusal(&json!({"$ref": "#"})).contains("refers to itself"));
         assert!(refusal(&json!({"$dynamicRef": "#x"})).contains("$dynamicRef is not followed"));
-        assert!(refusal(&json!({"$ref": "https://elsewhere.example"})).contains("stay within the schema"));
+        assert!(
+            refusal(&json!({"$ref": "https://elsewhere.example"}))
+                .contains("stay within the schema")
+        );
     }
 }

@@ -29,7 +29,9 @@ impl Cache {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         close_to_others(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// The compiled code of a component, where there is some that can be trusted.
@@ -58,8 +60,15 @@ impl Cache {
 
     /// Keeps the compiled code of a component: written beside its place and moved into it, so that nobody ever reads
     /// half of it.
-    pub(crate) fn store(&self, engine: &Engine, digest: &Digest, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
+    pub(crate) fn store(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+        component: &Component,
+    ) -> io::Result<()> {
+        let code = component
+            .serialize()
+            .map_err(|error| io::Error::other(format!("{error:#}")))?;
         let path = self.path(engine, digest);
         static DRAFTS: AtomicU64 = AtomicU64::new(0);
         let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +84,8 @@ impl Cache {
     fn path(&self, engine: &Engine, digest: &Digest) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
+        self.folder
+            .join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
     }
 }
 
@@ -95,7 +105,10 @@ fn verified(file: &[u8]) -> Option<&[u8]> {
     (magic == MAGIC && digest == Sha256::digest(code).as_slice()).then_some(code)
 }
 
-#[expect(unsafe_code, reason = "wasmtime cannot check machine code; it can only be told that it may trust it")]
+#[expect(
+    unsafe_code,
+    reason = "wasmtime cannot check machine code; it can only be told that it may trust it"
+)]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: these bytes came out of `Component::serialize`: they match the digest that was written with them, and
     // they come from a folder that only this process's user can write. wasmtime itself refuses code of another
@@ -113,7 +126,10 @@ fn close_to_others(folder: &Path) -> io::Result<()> {
     if was_open {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "cwasm") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "cwasm")
+            {
                 fs::remove_file(path)?;
             }
         }
@@ -142,16 +158,27 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room");
         let cache = Cache::open(&folder.path().join("code")).expect("it can be made");
         assert!(cache.load(&engine, &digest).is_none());
-        cache.store(&engine, &digest, &component).expect("it can be written");
+        cache
+            .store(&engine, &digest, &component)
+            .expect("it can be written");
         assert!(cache.load(&engine, &digest).is_some());
-        assert_eq!(fs::read_dir(folder.path().join("code")).expect("it is there").count(), 1);
+        assert_eq!(
+            fs::read_dir(folder.path().join("code"))
+                .expect("it is there")
+                .count(),
+            1
+        );
 
         let path = cache.path(&engine, &digest);
         let whole = fs::read(&path).expect("it is there");
         for (what, bytes) in [
             ("empty", Vec::new()),
             ("cut off", whole[..whole.len() - 1].to_vec()),
-            ("one bit flipped", { let mut b = whole.clone(); b[HEADER_BYTES + 100] ^= 1; b }),
+            ("one bit flipped", {
+                let mut b = whole.clone();
+                b[HEADER_BYTES + 100] ^= 1;
+                b
+            }),
             ("without its header", whole[HEADER_BYTES..].to_vec()),
         ] {
             fs::write(&path, bytes).expect("it can be written");
@@ -164,10 +191,14 @@ mod tests {
         let (engine, digest, component) = compiled();
         let folder = tempfile::tempdir().expect("there is room");
         let cache = Cache::open(folder.path()).expect("it can be made");
-        cache.store(&engine, &digest, &component).expect("it can be written");
-        let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("it can be built");
+        cache
+            .store(&engine, &digest, &component)
+            .expect("it can be written");
+        let other =
+            Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("it can be built");
         assert_ne!(cache.path(&engine, &digest), cache.path(&other, &digest));
-        fs::copy(cache.path(&engine, &digest), cache.path(&other, &digest)).expect("it can be copied");
+        fs::copy(cache.path(&engine, &digest), cache.path(&other, &digest))
+            .expect("it can be copied");
         assert!(cache.load(&other, &digest).is_none());
     }
 
@@ -179,7 +210,10 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
         fs::write(folder.path().join("planted.cwasm"), "code").expect("it can be written");
         Cache::open(folder.path()).expect("it can be opened");
-        let mode = fs::metadata(folder.path()).expect("it is there").permissions().mode();
+        let mode = fs::metadata(folder.path())
+            .expect("it is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o700);
         assert!(!folder.path().join("planted.cwasm").exists());
     }

@@ -23,40 +23,74 @@ type Asking<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + '
 
 impl Sandbox {
     /// Runs one attempt at a step.
-    pub(crate) async fn invoke(&self, pre: &GuestPre<State>, outfit: &Arc<Outfit>, own_permits: &Semaphore, call: Invocation) -> Reply {
+    pub(crate) async fn invoke(
+        &self,
+        pre: &GuestPre<State>,
+        outfit: &Arc<Outfit>,
+        own_permits: &Semaphore,
+        call: Invocation,
+    ) -> Reply {
         // The plugin's own permit first: whoever holds one of the others never waits for anything but the end of a call.
         let (_own, _any) = (own_permits.acquire().await, self.permits.acquire().await);
         let allowed = call.timeout.min(self.limits.call_max());
-        let speaker = Speaker { plugin: Arc::clone(&outfit.plugin), run: Some(call.run), workflow: call.workflow.clone(), step: call.step.clone() };
+        let speaker = Speaker {
+            plugin: Arc::clone(&outfit.plugin),
+            run: Some(call.run),
+            workflow: call.workflow.clone(),
+            step: call.step.clone(),
+        };
         let state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
         let (action, config) = (call.action.clone(), call.config.text().to_owned());
         let context = convert::context(call, allowed);
         let (answer, log) = self
-            .ask(pre, state, allowed, |store, guest| Box::pin(async move { guest.call_invoke(store, &context, &action, &config).await }))
+            .ask(pre, state, allowed, |store, guest| {
+                Box::pin(async move { guest.call_invoke(store, &context, &action, &config).await })
+            })
             .await;
-        Reply { result: answer.and_then(|answer| convert::result(answer, &self.limits)), log }
+        Reply {
+            result: answer.and_then(|answer| convert::result(answer, &self.limits)),
+            log,
+        }
     }
 
     /// Asks a plugin what it is, without giving it any power.
     pub(crate) async fn describe(&self, pre: &GuestPre<State>) -> Result<types::Manifest, Failure> {
         let _permit = self.permits.acquire().await;
-        self.ask(pre, self.powerless_state(), self.limits.question_max(), |store, guest| Box::pin(guest.call_describe(store))).await.0
+        self.ask(
+            pre,
+            self.powerless_state(),
+            self.limits.question_max(),
+            |store, guest| Box::pin(guest.call_describe(store)),
+        )
+        .await
+        .0
     }
 
     /// Asks a plugin what it thinks of a configuration, without giving it any power.
-    pub(crate) async fn validate(&self, pre: &GuestPre<State>, action: &str, config: String) -> Result<Vec<FieldError>, Failure> {
+    pub(crate) async fn validate(
+        &self,
+        pre: &GuestPre<State>,
+        action: &str,
+        config: String,
+    ) -> Result<Vec<FieldError>, Failure> {
         let _permit = self.permits.acquire().await;
         let allowed = self.limits.question_max();
         let action = action.to_owned();
         let (answer, _) = self
-            .ask(pre, self.powerless_state(), allowed, |store, guest| Box::pin(async move { guest.call_validate(store, &action, &config).await }))
+            .ask(pre, self.powerless_state(), allowed, |store, guest| {
+                Box::pin(async move { guest.call_validate(store, &action, &config).await })
+            })
             .await;
         answer.map(convert::field_errors)
     }
 
     /// Who is only asked what they are need not know what time it is.
     fn powerless_state(&self) -> State {
-        State::new(Arc::clone(&self.powerless), Speaker::default(), Clock::starting_at(Timestamp::default()))
+        State::new(
+            Arc::clone(&self.powerless),
+            Speaker::default(),
+            Clock::starting_at(Timestamp::default()),
+        )
     }
 
     async fn ask<R>(

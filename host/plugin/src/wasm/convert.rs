@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use millwork_core::json::{Json, ParseJsonError};
-use millwork_core::outcome::{Failure, FailureKind, Outcome, Resume, Suspension, Then, Until, Wake};
+use millwork_core::outcome::{
+    Failure, FailureKind, Outcome, Resume, Suspension, Then, Until, Wake,
+};
 use millwork_core::time::Timestamp;
 
 use super::bindings::types as wit;
@@ -37,17 +39,28 @@ pub(crate) fn context(call: Invocation, allowed: Duration) -> wit::Context {
 fn resume(resume: Resume) -> wit::Resume {
     let cause = match resume.wake {
         Wake::Timer => wit::Wake::Timer,
-        Wake::Signal { name, payload } => wit::Wake::Signal(wit::SignalReceived { name, payload: payload.text().to_owned() }),
+        Wake::Signal { name, payload } => wit::Wake::Signal(wit::SignalReceived {
+            name,
+            payload: payload.text().to_owned(),
+        }),
         Wake::SignalTimeout => wit::Wake::SignalTimeout,
     };
-    wit::Resume { cause, state: resume.state }
+    wit::Resume {
+        cause,
+        state: resume.state,
+    }
 }
 
 /// Judges what an invocation came to.
-pub(crate) fn result(answer: Result<wit::Outcome, wit::Failure>, limits: &Limits) -> Result<Outcome, Failure> {
+pub(crate) fn result(
+    answer: Result<wit::Outcome, wit::Failure>,
+    limits: &Limits,
+) -> Result<Outcome, Failure> {
     match answer {
         Ok(wit::Outcome::Completed(text)) => json(text, limits).map(Outcome::Completed),
-        Ok(wit::Outcome::Suspended(suspension)) => self::suspension(suspension, limits).map(Outcome::Suspended),
+        Ok(wit::Outcome::Suspended(suspension)) => {
+            self::suspension(suspension, limits).map(Outcome::Suspended)
+        }
         Err(reported) => Err(failure(reported, limits)),
     }
 }
@@ -56,31 +69,56 @@ fn json(text: String, limits: &Limits) -> Result<Json, Failure> {
     let max = limits.output_max_bytes;
     if text.len() > max {
         let limit = limits::named("output_max_bytes", max);
-        return Err(Failure::permanent("plugin-output-too-large", format!("the plugin's output of {} bytes is larger than {limit} bytes", text.len())));
+        return Err(Failure::permanent(
+            "plugin-output-too-large",
+            format!(
+                "the plugin's output of {} bytes is larger than {limit} bytes",
+                text.len()
+            ),
+        ));
     }
     Json::from_text(text).map_err(|error| match error {
-        ParseJsonError::Syntax(_) | ParseJsonError::TooDeep => invalid(&format!("its output is {error}")),
+        ParseJsonError::Syntax(_) | ParseJsonError::TooDeep => {
+            invalid(&format!("its output is {error}"))
+        }
     })
 }
 
 fn invalid(why: &str) -> Failure {
-    Failure::permanent("plugin-output-invalid", format!("the plugin's answer breaks the contract: {}", bounded(why)))
+    Failure::permanent(
+        "plugin-output-invalid",
+        format!("the plugin's answer breaks the contract: {}", bounded(why)),
+    )
 }
 
 fn suspension(suspension: wit::Suspension, limits: &Limits) -> Result<Suspension, Failure> {
     let wit::Suspension { until, state, then } = suspension;
     if state.len() > limits.state_max_bytes {
         let limit = limits::named("state_max_bytes", limits.state_max_bytes);
-        return Err(Failure::permanent("plugin-state-too-large", format!("the plugin's state of {} bytes is larger than {limit} bytes", state.len())));
+        return Err(Failure::permanent(
+            "plugin-state-too-large",
+            format!(
+                "the plugin's state of {} bytes is larger than {limit} bytes",
+                state.len()
+            ),
+        ));
     }
     let until = match until {
-        wit::Until::At(micros) => Until::At(Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))),
+        wit::Until::At(micros) => Until::At(Timestamp::from_micros(
+            i64::try_from(micros).unwrap_or(i64::MAX),
+        )),
         wit::Until::After(millis) => Until::After(Duration::from_millis(millis)),
         wit::Until::Signal(wait) => {
             if wait.name.is_empty() || wait.name.len() > SIGNAL_MAX_BYTES {
-                return Err(invalid(&format!("the name of a signal has 1 to {SIGNAL_MAX_BYTES} bytes, not {}", wait.name.len())));
+                return Err(invalid(&format!(
+                    "the name of a signal has 1 to {SIGNAL_MAX_BYTES} bytes, not {}",
+                    wait.name.len()
+                )));
             }
-            Until::Signal { name: wait.name, timeout: wait.timeout.map(Duration::from_millis) }
+            Until::Signal {
+                name: wait.name,
+                timeout: wait.timeout.map(Duration::from_millis),
+            }
         }
     };
     let then = match then {
@@ -111,13 +149,25 @@ fn failure(reported: wit::Failure, limits: &Limits) -> Failure {
             None
         }
     });
-    Failure { kind, code, message, details }
+    Failure {
+        kind,
+        code,
+        message,
+        details,
+    }
 }
 
 /// What a plugin's own `validate` found.
 pub(crate) fn field_errors(found: Vec<wit::FieldError>) -> Vec<FieldError> {
-    let bound = |error: wit::FieldError| FieldError { path: bounded(&error.path), message: bounded(&error.message) };
-    found.into_iter().take(FIELD_ERRORS_MAX).map(bound).collect()
+    let bound = |error: wit::FieldError| FieldError {
+        path: bounded(&error.path),
+        message: bounded(&error.message),
+    };
+    found
+        .into_iter()
+        .take(FIELD_ERRORS_MAX)
+        .map(bound)
+        .collect()
 }
 
 #[cfg(test)]
@@ -125,7 +175,11 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { output_max_bytes: 20, state_max_bytes: 4, ..Limits::default() }
+        Limits {
+            output_max_bytes: 20,
+            state_max_bytes: 4,
+            ..Limits::default()
+        }
     }
 
     fn completed(text: &str) -> Result<Outcome, Failure> {
@@ -133,7 +187,11 @@ mod tests {
     }
 
     fn suspended(until: wit::Until, state: &[u8]) -> Result<Outcome, Failure> {
-        let suspension = wit::Suspension { until, state: state.to_vec(), then: wit::Then::CallAgain };
+        let suspension = wit::Suspension {
+            until,
+            state: state.to_vec(),
+            then: wit::Then::CallAgain,
+        };
         result(Ok(wit::Outcome::Suspended(suspension)), &limits())
     }
 
@@ -141,18 +199,38 @@ mod tests {
     fn an_output_has_to_be_json_of_a_bounded_size() {
         assert!(completed(r#"{"a":1}"#).is_ok());
         let garbage = completed("{").expect_err("it is no JSON");
-        assert_eq!((garbage.code.as_str(), garbage.kind), ("plugin-output-invalid", FailureKind::Permanent));
+        assert_eq!(
+            (garbage.code.as_str(), garbage.kind),
+            ("plugin-output-invalid", FailureKind::Permanent)
+        );
         let large = completed(r#""aaaaaaaaaaaaaaaaaaaaaaaa""#).expect_err("it is too large");
         assert_eq!(large.code, "plugin-output-too-large");
-        assert!(large.message.contains("its limit of 20 (plugins.limits.output_max_bytes)"), "{}", large.message);
+        assert!(
+            large
+                .message
+                .contains("its limit of 20 (plugins.limits.output_max_bytes)"),
+            "{}",
+            large.message
+        );
     }
 
     #[test]
     fn a_suspension_is_judged_as_well() {
         assert!(suspended(wit::Until::At(u64::MAX), &[1]).is_ok());
-        assert_eq!(suspended(wit::Until::After(1), &[1; 5]).expect_err("too much").code, "plugin-state-too-large");
-        let nameless = wit::Until::Signal(wit::SignalWait { name: String::new(), timeout: None });
-        assert_eq!(suspended(nameless, &[]).expect_err("no name").code, "plugin-output-invalid");
+        assert_eq!(
+            suspended(wit::Until::After(1), &[1; 5])
+                .expect_err("too much")
+                .code,
+            "plugin-state-too-large"
+        );
+        let nameless = wit::Until::Signal(wit::SignalWait {
+            name: String::new(),
+            timeout: None,
+        });
+        assert_eq!(
+            suspended(nameless, &[]).expect_err("no name").code,
+            "plugin-output-invalid"
+        );
     }
 
     #[test]
@@ -166,7 +244,13 @@ mod tests {
         let failure = result(Err(reported), &limits()).expect_err("it is one");
         assert_eq!(failure.kind, FailureKind::RateLimited { after_ms: Some(5) });
         assert_eq!(failure.code.len(), 64);
-        assert!(failure.message.starts_with("slow down (its details are left out"), "{}", failure.message);
+        assert!(
+            failure
+                .message
+                .starts_with("slow down (its details are left out"),
+            "{}",
+            failure.message
+        );
         assert_eq!(failure.details, None);
     }
 }

@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
 
 use crate::limits::Limits;
 
@@ -27,7 +29,10 @@ pub(crate) fn build(limits: &Limits) -> wasmtime::Result<Engine> {
     let mut config = config(limits);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     Engine::new(&config).or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "the pool of instances cannot be had: plugin calls will be slower");
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "the pool of instances cannot be had: plugin calls will be slower"
+        );
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         Engine::new(&config)
     })
@@ -58,7 +63,11 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         // everybody else is busy as well gets a failure that says so, and another attempt.
         .total_core_instances(calls.saturating_mul(4))
         .total_tables(calls.saturating_mul(3))
-        .total_memories(calls.saturating_add(calls / 4).saturating_add(limits.memories_max))
+        .total_memories(
+            calls
+                .saturating_add(calls / 4)
+                .saturating_add(limits.memories_max),
+        )
         .total_stacks(calls)
         .max_core_instances_per_component(limits.instances_max)
         .max_memories_per_component(limits.memories_max)
@@ -74,9 +83,14 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
 }
 
 /// Starts the thread that moves the engine's epoch on while calls are running. It ends when the engine is dropped.
-pub(crate) fn start_ticker(engine: &Engine, is_busy: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
+pub(crate) fn start_ticker(
+    engine: &Engine,
+    is_busy: impl Fn() -> bool + Send + 'static,
+) -> std::io::Result<()> {
     let engine = engine.weak();
-    thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || tick(&engine, is_busy))?;
+    thread::Builder::new()
+        .name("plugin-ticker".to_owned())
+        .spawn(move || tick(&engine, is_busy))?;
     Ok(())
 }
 

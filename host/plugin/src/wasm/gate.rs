@@ -22,7 +22,9 @@ pub enum Unfit {
     #[error("this is not WebAssembly: {0}")]
     NotWasm(String),
     /// A core module.
-    #[error("this is a core WebAssembly module, not a component: build it for wasm32-wasip2, or turn it into one with wasm-component-ld")]
+    #[error(
+        "this is a core WebAssembly module, not a component: build it for wasm32-wasip2, or turn it into one with wasm-component-ld"
+    )]
     CoreModule,
     /// Broken somewhere.
     #[error("the component is damaged: {0}")]
@@ -51,7 +53,11 @@ impl fmt::Display for Mismatch {
 }
 
 fn list(mismatches: &[Mismatch]) -> String {
-    mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    mismatches
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// The version of every `millwork:` package that this host has.
@@ -105,12 +111,19 @@ enum Acts {
 pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, Unfit> {
     let (imports, exports) = read_names(wasm)?;
     if !exports.iter().any(|name| split(name).0 == CONNECTOR) {
-        let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        let exports = if exports.is_empty() {
+            "nothing".to_owned()
+        } else {
+            exports.join(", ")
+        };
         return Err(Unfit::NoConnector(exports));
     }
     let exported = exports.iter().filter(|name| split(name).0 == CONNECTOR);
     // Several versions side by side are fine as long as one of them is ours.
-    let mut mismatches: Vec<Mismatch> = exported.clone().filter_map(|name| judge_version(name, &CONTRACT)).collect();
+    let mut mismatches: Vec<Mismatch> = exported
+        .clone()
+        .filter_map(|name| judge_version(name, &CONTRACT))
+        .collect();
     if mismatches.len() < exported.count() {
         mismatches.clear();
     }
@@ -122,14 +135,26 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, Unfit> {
             Err(mismatch) => mismatches.push(mismatch),
         }
     }
-    if mismatches.is_empty() { Ok(Facts { imports, pure }) } else { Err(Unfit::Versions(mismatches)) }
+    if mismatches.is_empty() {
+        Ok(Facts { imports, pure })
+    } else {
+        Err(Unfit::Versions(mismatches))
+    }
 }
 
 /// The names of the outermost component's imports and exports.
 fn read_names(wasm: &[u8]) -> Result<(Vec<String>, Vec<String>), Unfit> {
     if !wasm.starts_with(b"\0asm") {
-        let start: Vec<String> = wasm.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        return Err(Unfit::NotWasm(if wasm.is_empty() { "the file is empty".to_owned() } else { format!("it starts with {}", start.join(" ")) }));
+        let start: Vec<String> = wasm
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        return Err(Unfit::NotWasm(if wasm.is_empty() {
+            "the file is empty".to_owned()
+        } else {
+            format!("it starts with {}", start.join(" "))
+        }));
     }
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     // How many components deep the parser stands; what is inside talks to the outermost, not to the host.
@@ -137,7 +162,10 @@ fn read_names(wasm: &[u8]) -> Result<(Vec<String>, Vec<String>), Unfit> {
     let damaged = |error: wasmparser::BinaryReaderError| Unfit::Damaged(error.to_string());
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(damaged)? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(Unfit::CoreModule),
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if depth == 0 => return Err(Unfit::CoreModule),
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 1 => {
@@ -174,31 +202,58 @@ fn judge_import(name: &str) -> Result<Acts, Mismatch> {
         return judge_wasi_version(name).map_or(Ok(wasi.map_or(Acts::No, |(_, acts)| *acts)), Err);
     }
     let advice = match interface.split('/').next().unwrap_or_default() {
-        "wasi:filesystem" => "this host gives plugins no files; what has to be kept goes into millwork:kv".to_owned(),
-        "wasi:sockets" => "this host gives plugins no sockets; HTTP goes through millwork:http or wasi:http".to_owned(),
-        package if package.starts_with("millwork:") => {
-            format!("this host has no such interface; a later host may. It has {}", MILLWORK.map(|(known, _)| known).join(", "))
+        "wasi:filesystem" => {
+            "this host gives plugins no files; what has to be kept goes into millwork:kv".to_owned()
         }
-        _ => "this host does not offer it; plugins may import millwork:* 1.0 and parts of wasi:* 0.2".to_owned(),
+        "wasi:sockets" => {
+            "this host gives plugins no sockets; HTTP goes through millwork:http or wasi:http"
+                .to_owned()
+        }
+        package if package.starts_with("millwork:") => {
+            format!(
+                "this host has no such interface; a later host may. It has {}",
+                MILLWORK.map(|(known, _)| known).join(", ")
+            )
+        }
+        _ => {
+            "this host does not offer it; plugins may import millwork:* 1.0 and parts of wasi:* 0.2"
+                .to_owned()
+        }
     };
-    Err(Mismatch { found: name.to_owned(), advice })
+    Err(Mismatch {
+        found: name.to_owned(),
+        advice,
+    })
 }
 
 /// Whether this host's version serves what was built against that one: the same major version, and no newer minor one.
 fn judge_version(name: &str, has: &Version) -> Option<Mismatch> {
-    let mismatch = |advice: String| Some(Mismatch { found: name.to_owned(), advice });
+    let mismatch = |advice: String| {
+        Some(Mismatch {
+            found: name.to_owned(),
+            advice,
+        })
+    };
     let (_, version) = split(name);
     let Some(wanted) = version.and_then(|text| Version::parse(text).ok()) else {
-        return mismatch(format!("the version is missing or no version; this host has {has}"));
+        return mismatch(format!(
+            "the version is missing or no version; this host has {has}"
+        ));
     };
     if !wanted.pre.is_empty() {
-        return mismatch(format!("a pre-release fits no host but the one it came with; this host has {has}"));
+        return mismatch(format!(
+            "a pre-release fits no host but the one it came with; this host has {has}"
+        ));
     }
     if wanted.major > has.major || (wanted.major == has.major && wanted.minor > has.minor) {
-        return mismatch(format!("this host has {has}; use a later host, or build the plugin with an earlier SDK"));
+        return mismatch(format!(
+            "this host has {has}; use a later host, or build the plugin with an earlier SDK"
+        ));
     }
     if wanted.major < has.major {
-        return mismatch(format!("this host has {has}; build the plugin anew with a later SDK, or use an earlier host"));
+        return mismatch(format!(
+            "this host has {has}; build the plugin anew with a later SDK, or use an earlier host"
+        ));
     }
     None
 }
@@ -207,11 +262,19 @@ fn judge_wasi_version(name: &str) -> Option<Mismatch> {
     let (_, version) = split(name);
     match version.and_then(|text| Version::parse(text).ok()) {
         Some(version) if version.major == 0 && version.minor == 2 && version.pre.is_empty() => None,
-        Some(version) if version.major == 0 && version.minor < 2 => {
-            Some(Mismatch { found: name.to_owned(), advice: "this host has WASI 0.2; build the plugin for wasm32-wasip2".to_owned() })
-        }
-        Some(_) => Some(Mismatch { found: name.to_owned(), advice: "this host has WASI 0.2; use a later host, or build for wasm32-wasip2".to_owned() }),
-        None => Some(Mismatch { found: name.to_owned(), advice: "the version is missing or no version; this host has WASI 0.2".to_owned() }),
+        Some(version) if version.major == 0 && version.minor < 2 => Some(Mismatch {
+            found: name.to_owned(),
+            advice: "this host has WASI 0.2; build the plugin for wasm32-wasip2".to_owned(),
+        }),
+        Some(_) => Some(Mismatch {
+            found: name.to_owned(),
+            advice: "this host has WASI 0.2; use a later host, or build for wasm32-wasip2"
+                .to_owned(),
+        }),
+        None => Some(Mismatch {
+            found: name.to_owned(),
+            advice: "the version is missing or no version; this host has WASI 0.2".to_owned(),
+        }),
     }
 }
 
@@ -239,58 +302,132 @@ mod tests {
     const CONNECTOR_1: &str = "millwork:connector/plugin@1.0.0";
 
     fn refusal(imports: &[&str]) -> String {
-        inspect(&component(imports, &[CONNECTOR_1])).expect_err("it does not fit").to_string()
+        inspect(&component(imports, &[CONNECTOR_1]))
+            .expect_err("it does not fit")
+            .to_string()
     }
 
     #[test]
     fn what_this_host_has_is_let_through() {
-        let facts = inspect(&component(&["millwork:log/log@1.0.0", "wasi:io/poll@0.2.6", "wasi:http/types@0.2.3"], &[CONNECTOR_1])).expect("it fits");
+        let facts = inspect(&component(
+            &[
+                "millwork:log/log@1.0.0",
+                "wasi:io/poll@0.2.6",
+                "wasi:http/types@0.2.3",
+            ],
+            &[CONNECTOR_1],
+        ))
+        .expect("it fits");
         assert!(facts.pure);
         assert_eq!(facts.imports.len(), 3);
-        for acting in ["millwork:http/client@1.0.7", "millwork:kv/kv@1.0.0", "millwork:secrets/secrets@1.0.0", "wasi:http/outgoing-handler@0.2.0"] {
-            assert!(!inspect(&component(&[acting], &[CONNECTOR_1])).expect("it fits").pure, "{acting}");
+        for acting in [
+            "millwork:http/client@1.0.7",
+            "millwork:kv/kv@1.0.0",
+            "millwork:secrets/secrets@1.0.0",
+            "wasi:http/outgoing-handler@0.2.0",
+        ] {
+            assert!(
+                !inspect(&component(&[acting], &[CONNECTOR_1]))
+                    .expect("it fits")
+                    .pure,
+                "{acting}"
+            );
         }
     }
 
     #[test]
     fn a_version_that_this_host_lacks_is_refused_in_words() {
         let cases = [
-            ("millwork:http/client@9.0.0", "this host has 1.0.0; use a later host"),
-            ("millwork:http/client@1.3.0", "this host has 1.0.0; use a later host"),
-            ("millwork:http/client@0.9.0", "this host has 1.0.0; build the plugin anew with a later SDK"),
-            ("millwork:http/client@1.0.0-rc.1", "a pre-release fits no host but the one it came with"),
+            (
+                "millwork:http/client@9.0.0",
+                "this host has 1.0.0; use a later host",
+            ),
+            (
+                "millwork:http/client@1.3.0",
+                "this host has 1.0.0; use a later host",
+            ),
+            (
+                "millwork:http/client@0.9.0",
+                "this host has 1.0.0; build the plugin anew with a later SDK",
+            ),
+            (
+                "millwork:http/client@1.0.0-rc.1",
+                "a pre-release fits no host but the one it came with",
+            ),
             ("millwork:http/client", "the version is missing"),
-            ("millwork:queue/queue@1.0.0", "this host has no such interface; a later host may"),
-            ("wasi:filesystem/types@0.2.6", "this host gives plugins no files"),
-            ("wasi:sockets/tcp@0.2.6", "this host gives plugins no sockets"),
-            ("wasi:io/poll@0.3.0", "this host has WASI 0.2; use a later host"),
+            (
+                "millwork:queue/queue@1.0.0",
+                "this host has no such interface; a later host may",
+            ),
+            (
+                "wasi:filesystem/types@0.2.6",
+                "this host gives plugins no files",
+            ),
+            (
+                "wasi:sockets/tcp@0.2.6",
+                "this host gives plugins no sockets",
+            ),
+            (
+                "wasi:io/poll@0.3.0",
+                "this host has WASI 0.2; use a later host",
+            ),
             ("acme:thing/x@1.0.0", "this host does not offer it"),
         ];
         for (import, expected) in cases {
             let refusal = refusal(&[import]);
-            assert!(refusal.starts_with(&format!("it needs {import}: ")) && refusal.contains(expected), "{refusal}");
+            assert!(
+                refusal.starts_with(&format!("it needs {import}: ")) && refusal.contains(expected),
+                "{refusal}"
+            );
         }
     }
 
     #[test]
     fn every_mismatch_is_told_at_once() {
         let refusal = refusal(&["millwork:http/client@9.0.0", "wasi:sockets/tcp@0.2.6"]);
-        assert!(refusal.contains("millwork:http/client@9.0.0") && refusal.contains("wasi:sockets/tcp@0.2.6"), "{refusal}");
+        assert!(
+            refusal.contains("millwork:http/client@9.0.0")
+                && refusal.contains("wasi:sockets/tcp@0.2.6"),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn the_export_is_judged_like_the_imports() {
-        let refusal = |exports: &[&str]| inspect(&component(&[], exports)).expect_err("it does not fit").to_string();
-        assert!(refusal(&["millwork:connector/plugin@2.0.0"]).contains("this host has 1.0.0; use a later host"));
+        let refusal = |exports: &[&str]| {
+            inspect(&component(&[], exports))
+                .expect_err("it does not fit")
+                .to_string()
+        };
+        assert!(
+            refusal(&["millwork:connector/plugin@2.0.0"])
+                .contains("this host has 1.0.0; use a later host")
+        );
         assert!(refusal(&["wasi:cli/run@0.2.0"]).contains("it exports wasi:cli/run@0.2.0"));
         assert!(refusal(&[]).contains("it exports nothing"));
-        assert!(inspect(&component(&[], &["millwork:connector/plugin@2.0.0", CONNECTOR_1])).is_ok());
+        assert!(
+            inspect(&component(
+                &[],
+                &["millwork:connector/plugin@2.0.0", CONNECTOR_1]
+            ))
+            .is_ok()
+        );
     }
 
     #[test]
     fn what_is_no_component_is_refused_in_words() {
-        assert!(inspect(b"").expect_err("it is empty").to_string().contains("the file is empty"));
-        assert!(inspect(b"#!/bin/sh").expect_err("it is a script").to_string().contains("it starts with 23 21 2f 62"));
+        assert!(
+            inspect(b"")
+                .expect_err("it is empty")
+                .to_string()
+                .contains("the file is empty")
+        );
+        assert!(
+            inspect(b"#!/bin/sh")
+                .expect_err("it is a script")
+                .to_string()
+                .contains("it starts with 23 21 2f 62")
+        );
         assert_eq!(inspect(&wat("(module)")), Err(Unfit::CoreModule));
         let whole = component(&["millwork:log/log@1.0.0"], &[CONNECTOR_1]);
         for length in 4..whole.len() {

@@ -70,31 +70,52 @@ pub fn digest(wasm: &[u8]) -> Digest {
 
 /// Checks a file's size before anybody reads it.
 pub(crate) fn check_size(size: u64, max: usize) -> Result<(), Refusal> {
-    if usize::try_from(size).is_ok_and(|size| size <= max) { Ok(()) } else { Err(Refusal::TooLarge { size, max }) }
+    if usize::try_from(size).is_ok_and(|size| size <= max) {
+        Ok(())
+    } else {
+        Err(Refusal::TooLarge { size, max })
+    }
 }
 
 impl Sandbox {
     /// Loads a component. What takes long runs where it holds up nobody.
     pub(crate) async fn load(self: &Arc<Self>, wasm: Bytes) -> Result<Program, Refusal> {
-        check_size(u64::try_from(wasm.len()).unwrap_or(u64::MAX), self.limits.wasm_max_bytes)?;
+        check_size(
+            u64::try_from(wasm.len()).unwrap_or(u64::MAX),
+            self.limits.wasm_max_bytes,
+        )?;
         let sandbox = Arc::clone(self);
         let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&wasm)).await;
         // The task is never cancelled; if it panicked, it is this file that made it panic.
-        let (digest, facts, component) = compiled.unwrap_or_else(|error| Err(Refusal::Compile(error.to_string())))?;
-        let linked = self.linker.instantiate_pre(&component).map_err(|error| Refusal::Link(format!("{error:#}")))?;
+        let (digest, facts, component) =
+            compiled.unwrap_or_else(|error| Err(Refusal::Compile(error.to_string())))?;
+        let linked = self
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| Refusal::Link(format!("{error:#}")))?;
         let pre = GuestPre::new(linked).map_err(|error| Refusal::Link(format!("{error:#}")))?;
         let said = self.describe(&pre).await.map_err(Refusal::Describe)?;
         let manifest = manifest::check(said, &self.limits).map_err(Refusal::Manifest)?;
-        Ok(Program { digest, facts, manifest, pre })
+        Ok(Program {
+            digest,
+            facts,
+            manifest,
+            pre,
+        })
     }
 
     fn compile(&self, wasm: &[u8]) -> Result<(Digest, Facts, Component), Refusal> {
         let facts = gate::inspect(wasm)?;
         let digest = digest(wasm);
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &digest)) {
+        if let Some(component) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.load(&self.engine, &digest))
+        {
             return Ok((digest, facts, component));
         }
-        let component = Component::from_binary(&self.engine, wasm).map_err(|error| Refusal::Compile(format!("{error:#}")))?;
+        let component = Component::from_binary(&self.engine, wasm)
+            .map_err(|error| Refusal::Compile(format!("{error:#}")))?;
         if let Some(cache) = &self.cache
             && let Err(error) = cache.store(&self.engine, &digest, &component)
         {

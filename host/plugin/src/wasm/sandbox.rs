@@ -54,19 +54,48 @@ impl Sandbox {
         let engine = engine::build(&limits).map_err(refuse)?;
         let mut linker = Linker::new(&engine);
         state::add_to_linker(&mut linker).map_err(refuse)?;
-        let calls_max = usize::try_from(limits.calls_in_flight_max).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+        let calls_max = usize::try_from(limits.calls_in_flight_max)
+            .unwrap_or(usize::MAX)
+            .clamp(1, Semaphore::MAX_PERMITS);
         let permits = Arc::new(Semaphore::new(calls_max));
         let in_flight = Arc::clone(&permits);
-        engine::start_ticker(&engine, move || in_flight.available_permits() < calls_max).map_err(SandboxError::Ticker)?;
+        engine::start_ticker(&engine, move || in_flight.available_permits() < calls_max)
+            .map_err(SandboxError::Ticker)?;
         let clients = Clients::new(&limits);
         let limits = Arc::new(limits);
-        let powerless = Arc::new(outfit("", &[], Grant::default(), &clients, &kv, None, &limits));
-        Ok(Self { engine, linker, cache: cache_folder.and_then(open_cache), permits, clients, kv, secrets, powerless, limits })
+        let powerless = Arc::new(outfit(
+            "",
+            &[],
+            Grant::default(),
+            &clients,
+            &kv,
+            None,
+            &limits,
+        ));
+        Ok(Self {
+            engine,
+            linker,
+            cache: cache_folder.and_then(open_cache),
+            permits,
+            clients,
+            kv,
+            secrets,
+            powerless,
+            limits,
+        })
     }
 
     /// What a plugin with these asks and this grant works with.
     pub(crate) fn outfit(&self, plugin: &str, asks: &[Ask], grant: Grant) -> Arc<Outfit> {
-        Arc::new(outfit(plugin, asks, grant, &self.clients, &self.kv, self.secrets.clone(), &self.limits))
+        Arc::new(outfit(
+            plugin,
+            asks,
+            grant,
+            &self.clients,
+            &self.kv,
+            self.secrets.clone(),
+            &self.limits,
+        ))
     }
 }
 
@@ -81,7 +110,14 @@ fn outfit(
 ) -> Outfit {
     let powers = Arc::new(Powers::new(plugin, asks, grant));
     let door = Door::new(plugin, Arc::clone(&powers), clients, Arc::clone(limits));
-    Outfit { plugin: plugin.into(), powers, door, kv: Arc::clone(kv), secrets, limits: Arc::clone(limits) }
+    Outfit {
+        plugin: plugin.into(),
+        powers,
+        door,
+        kv: Arc::clone(kv),
+        secrets,
+        limits: Arc::clone(limits),
+    }
 }
 
 /// Without the folder everything is compiled at every start, which is no reason not to start.

@@ -58,9 +58,18 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     clock::add_to_linker(linker, |state| &mut state.clock)?;
     random::add_to_linker(linker, |state| &mut state.random)?;
     log::add_to_linker(linker, |state| &mut state.log)?;
-    http::add_to_linker(linker, |state| HttpView { outfit: &state.outfit, vault: &state.vault })?;
-    kv::add_to_linker(linker, |state| KvView { outfit: &state.outfit, workflow: &state.log.speaker().workflow })?;
-    secrets::add_to_linker(linker, |state| SecretsView { outfit: &state.outfit, vault: &mut state.vault })?;
+    http::add_to_linker(linker, |state| HttpView {
+        outfit: &state.outfit,
+        vault: &state.vault,
+    })?;
+    kv::add_to_linker(linker, |state| KvView {
+        outfit: &state.outfit,
+        workflow: &state.log.speaker().workflow,
+    })?;
+    secrets::add_to_linker(linker, |state| SecretsView {
+        outfit: &state.outfit,
+        vault: &mut state.vault,
+    })?;
     wasi::add_to_linker(linker)?;
     wasi_http::add_to_linker(linker)
 }
@@ -84,9 +93,19 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let Self { outfit, wasi, wasi_http, .. } = self;
-        let WasiHttp { ctx, hooks } = &mut **wasi_http.get_or_insert_with(|| Box::new(WasiHttp::new(Arc::clone(outfit))));
-        WasiHttpCtxView { ctx, hooks, table: &mut wasi.table }
+        let Self {
+            outfit,
+            wasi,
+            wasi_http,
+            ..
+        } = self;
+        let WasiHttp { ctx, hooks } =
+            &mut **wasi_http.get_or_insert_with(|| Box::new(WasiHttp::new(Arc::clone(outfit))));
+        WasiHttpCtxView {
+            ctx,
+            hooks,
+            table: &mut wasi.table,
+        }
     }
 }
 
@@ -98,13 +117,19 @@ pub(crate) struct Cpu {
 
 impl Cpu {
     fn new(limits: &Limits) -> Self {
-        Self { left_ticks: limits.cpu_max_ms.div_ceil(super::engine::TICK_MS).max(1) }
+        Self {
+            left_ticks: limits.cpu_max_ms.div_ceil(super::engine::TICK_MS).max(1),
+        }
     }
 
     /// Called when the guest has run for a tick: the others get a turn, or it is over.
     pub(crate) fn tick(&mut self) -> UpdateDeadline {
         self.left_ticks = self.left_ticks.saturating_sub(1);
-        if self.left_ticks == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
+        if self.left_ticks == 0 {
+            UpdateDeadline::Interrupt
+        } else {
+            UpdateDeadline::Yield(1)
+        }
     }
 }
 
@@ -142,7 +167,12 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current);
         let Some(left) = self.memory_left_bytes.checked_sub(more) else {
             self.refused = Some(Refused::Memory);
@@ -152,7 +182,12 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if desired > self.table_elements_max {
             self.refused = Some(Refused::TableElements);
             return Ok(false);

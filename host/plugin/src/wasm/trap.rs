@@ -16,9 +16,15 @@ const MESSAGE_MAX_BYTES: usize = 4 << 10;
 /// The call was not done in time.
 pub(crate) fn timed_out(allowed: Duration, limits: &Limits) -> Failure {
     let message = if allowed >= limits.call_max() {
-        format!("the call took longer than {} ms", limits::named("call_max_ms", limits.call_max_ms))
+        format!(
+            "the call took longer than {} ms",
+            limits::named("call_max_ms", limits.call_max_ms)
+        )
     } else {
-        format!("the call took longer than the {} ms that it is allowed", allowed.as_millis())
+        format!(
+            "the call took longer than the {} ms that it is allowed",
+            allowed.as_millis()
+        )
     };
     Failure::new(FailureKind::Timeout, "plugin-timeout", message)
 }
@@ -29,7 +35,10 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &mut State) -> Failure {
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>()
         && !backtrace.frames().is_empty()
     {
-        state.log.add("debug", bounded(&format!("the plugin's call stack:\n{backtrace}")));
+        state.log.add(
+            "debug",
+            bounded(&format!("the plugin's call stack:\n{backtrace}")),
+        );
     }
     let limits = &state.outfit.limits;
     if let Some(refused) = state.limiter.refused {
@@ -37,26 +46,46 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &mut State) -> Failure {
     }
     if error.is::<PoolConcurrencyLimitError>() {
         let limit = limits::named("calls_in_flight_max", limits.calls_in_flight_max);
-        return Failure::retryable("plugin-busy", format!("no instance is free: the calls in flight take more than {limit} provides for"));
+        return Failure::retryable(
+            "plugin-busy",
+            format!("no instance is free: the calls in flight take more than {limit} provides for"),
+        );
     }
     if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
-        return Failure::retryable("plugin-exited", format!("the plugin ended itself with status {status} instead of answering"));
+        return Failure::retryable(
+            "plugin-exited",
+            format!("the plugin ended itself with status {status} instead of answering"),
+        );
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
             let limit = limits::named("cpu_max_ms", limits.cpu_max_ms);
-            Failure::new(FailureKind::Timeout, "plugin-timeout", format!("the plugin used more processor time than {limit} ms"))
+            Failure::new(
+                FailureKind::Timeout,
+                "plugin-timeout",
+                format!("the plugin used more processor time than {limit} ms"),
+            )
         }
         Some(Trap::StackOverflow) => {
             let limit = limits::named("stack_max_bytes", limits.stack_max_bytes);
-            Failure::retryable("plugin-stack-overflow", format!("the plugin's call stack grew past {limit} bytes: it calls itself too deep"))
+            Failure::retryable(
+                "plugin-stack-overflow",
+                format!(
+                    "the plugin's call stack grew past {limit} bytes: it calls itself too deep"
+                ),
+            )
         }
         Some(Trap::UnreachableCodeReached) => match state.log.panic_message() {
-            Some(message) => Failure::retryable("plugin-panicked", format!("the plugin {}", bounded(&message))),
+            Some(message) => Failure::retryable(
+                "plugin-panicked",
+                format!("the plugin {}", bounded(&message)),
+            ),
             None => trapped("it gave up without a word"),
         },
         // A Rust guest keeps large variables below its data, so that a recursion too deep ends here.
-        Some(Trap::MemoryOutOfBounds) => trapped("it touched memory that it does not have, as a recursion too deep does"),
+        Some(Trap::MemoryOutOfBounds) => {
+            trapped("it touched memory that it does not have, as a recursion too deep does")
+        }
         Some(trap) => trapped(&trap.to_string()),
         None => unknown(error, limits),
     }
@@ -70,11 +99,17 @@ fn ran_out(refused: Refused, limits: &Limits) -> Failure {
     match refused {
         Refused::Memory => {
             let limit = limits::named("memory_max_bytes", limits.memory_max_bytes);
-            Failure::retryable("plugin-out-of-memory", format!("the plugin wanted more memory than {limit} bytes"))
+            Failure::retryable(
+                "plugin-out-of-memory",
+                format!("the plugin wanted more memory than {limit} bytes"),
+            )
         }
         Refused::TableElements => {
             let limit = limits::named("table_elements_max", limits.table_elements_max);
-            Failure::retryable("plugin-out-of-memory", format!("the plugin wanted a larger table than {limit} elements"))
+            Failure::retryable(
+                "plugin-out-of-memory",
+                format!("the plugin wanted a larger table than {limit} elements"),
+            )
         }
     }
 }
@@ -84,9 +119,15 @@ fn unknown(error: &wasmtime::Error, limits: &Limits) -> Failure {
     // wasmtime keeps the type of this error to itself.
     if text.contains("hostcall fuel") || text.contains("too much data") {
         let output = limits::named("output_max_bytes", limits.output_max_bytes);
-        return Failure::permanent("plugin-output-too-large", format!("the plugin handed over far more at once than {output} bytes"));
+        return Failure::permanent(
+            "plugin-output-too-large",
+            format!("the plugin handed over far more at once than {output} bytes"),
+        );
     }
-    Failure::retryable("plugin-trapped", format!("the plugin trapped: {}", bounded(&text)))
+    Failure::retryable(
+        "plugin-trapped",
+        format!("the plugin trapped: {}", bounded(&text)),
+    )
 }
 
 /// Cuts a text from a guest to a length that fits into a message.

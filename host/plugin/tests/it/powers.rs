@@ -19,13 +19,23 @@ impl Secrets for OneSecret {
 
 #[tokio::test]
 async fn without_a_grant_every_import_that_acts_is_denied_by_the_line_that_would_grant_it() {
-    let guest = Guest::load(Options { secrets: Some(Arc::new(OneSecret)), ..Options::default() }).await;
+    let guest = Guest::load(Options {
+        secrets: Some(Arc::new(OneSecret)),
+        ..Options::default()
+    })
+    .await;
     let url = json!({"url": "http://127.0.0.1:1/"});
     let cases = [
-        ("http", "write http = [\\\"http://127.0.0.1:1\\\"] under [plugins.grants.misbehave]"),
+        (
+            "http",
+            "write http = [\\\"http://127.0.0.1:1\\\"] under [plugins.grants.misbehave]",
+        ),
         ("http-wasi", "HttpRequestDenied"),
         ("kv", "write kv = true under [plugins.grants.misbehave]"),
-        ("reveal", "write reveal = [\\\"token\\\"] under [plugins.grants.misbehave]"),
+        (
+            "reveal",
+            "write reveal = [\\\"token\\\"] under [plugins.grants.misbehave]",
+        ),
         ("placeholder", "write secrets = { token = "),
     ];
     for (action, expected) in cases {
@@ -54,10 +64,21 @@ async fn granted_values_are_kept_from_call_to_call_for_each_workflow() {
     assert_eq!(guest.text("kv", &json!({})).await, "2");
     let mut call = guest.call("kv", &json!({}));
     "another".clone_into(&mut call.workflow);
-    let reply = guest.plugins.invoke(call).await.result.expect("it is granted");
-    assert_eq!(reply, millwork_core::outcome::Outcome::Completed(millwork_core::json::Json::from(json!("1"))));
+    let reply = guest
+        .plugins
+        .invoke(call)
+        .await
+        .result
+        .expect("it is granted");
+    assert_eq!(
+        reply,
+        millwork_core::outcome::Outcome::Completed(millwork_core::json::Json::from(json!("1")))
+    );
     let giant = guest.text("kv-giant", &json!({})).await;
-    assert_eq!(giant, "Err(Error::TooLarge(65536)) Err(Error::TooLarge(512))");
+    assert_eq!(
+        giant,
+        "Err(Error::TooLarge(65536)) Err(Error::TooLarge(512))"
+    );
 }
 
 #[tokio::test]
@@ -66,10 +87,16 @@ async fn a_secret_may_be_used_without_being_seen() {
     options.secrets = Some(Arc::new(OneSecret));
     let guest = Guest::load(options).await;
     let placeholder = guest.text("placeholder", &json!({})).await;
-    assert!(placeholder.starts_with("Ok(") && !placeholder.contains("xyzzy"), "{placeholder}");
+    assert!(
+        placeholder.starts_with("Ok(") && !placeholder.contains("xyzzy"),
+        "{placeholder}"
+    );
     assert!(guest.text("reveal", &json!({})).await.contains("Denied"));
 
     let mut options = granted("misbehave.reveal = [\"token\"]");
     options.secrets = Some(Arc::new(OneSecret));
-    assert_eq!(Guest::load(options).await.text("reveal", &json!({})).await, "Ok(\"xyzzy\")");
+    assert_eq!(
+        Guest::load(options).await.text("reveal", &json!({})).await,
+        "Ok(\"xyzzy\")"
+    );
 }

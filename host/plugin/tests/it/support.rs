@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_795_384_000_000_000);
 
 pub(crate) fn component(name: &str) -> Bytes {
-    let all = millwork_bundled::PLUGINS.iter().chain(millwork_bundled::TEST_GUESTS);
+    let all = millwork_bundled::PLUGINS
+        .iter()
+        .chain(millwork_bundled::TEST_GUESTS);
     let found = all.copied().find(|bundled| bundled.name == name);
     Bytes::from_static(found.expect("it is built").wasm)
 }
@@ -25,7 +27,11 @@ pub(crate) fn component(name: &str) -> Bytes {
 pub(crate) fn describing(mode: &str) -> Bytes {
     let marker = b"describe:";
     let mut wasm = component("misbehave").to_vec();
-    let at = wasm.windows(marker.len()).position(|window| window == marker).expect("the marker is in its data") + marker.len();
+    let at = wasm
+        .windows(marker.len())
+        .position(|window| window == marker)
+        .expect("the marker is in its data")
+        + marker.len();
     let mut text = mode.as_bytes().to_vec();
     text.resize(20, b'.');
     wasm[at..at + text.len()].copy_from_slice(&text);
@@ -44,16 +50,36 @@ impl Guest {
 
     pub(crate) async fn load_component(name: &str, mut options: Options) -> Self {
         // Compiled once for all tests of a process, which meet at the cache as hosts do that start at the same time.
-        static CODE: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("there is room"));
-        options.cache_folder.get_or_insert_with(|| CODE.path().to_owned());
+        static CODE: LazyLock<tempfile::TempDir> =
+            LazyLock::new(|| tempfile::tempdir().expect("there is room"));
+        options
+            .cache_folder
+            .get_or_insert_with(|| CODE.path().to_owned());
         let plugins = Plugins::new(options).expect("the sandbox starts");
-        let origin = if name == "misbehave" { Origin::Stored } else { Origin::Bundled };
-        let loaded = plugins.load_bytes(component(name), origin).await.expect("it loads");
-        Self { plugins, digest: loaded.digest }
+        let origin = if name == "misbehave" {
+            Origin::Stored
+        } else {
+            Origin::Bundled
+        };
+        let loaded = plugins
+            .load_bytes(component(name), origin)
+            .await
+            .expect("it loads");
+        Self {
+            plugins,
+            digest: loaded.digest,
+        }
     }
 
     pub(crate) async fn limited(limits: Limits) -> Self {
-        Self::load(Options { limits: Limits { calls_in_flight_max: 20, ..limits }, ..Options::default() }).await
+        Self::load(Options {
+            limits: Limits {
+                calls_in_flight_max: 20,
+                ..limits
+            },
+            ..Options::default()
+        })
+        .await
     }
 
     pub(crate) fn call(&self, action: &str, config: &Value) -> Invocation {
@@ -85,7 +111,11 @@ impl Guest {
     }
 
     pub(crate) async fn text(&self, action: &str, config: &Value) -> String {
-        self.output(action, config).await.as_str().expect("it is a text").to_owned()
+        self.output(action, config)
+            .await
+            .as_str()
+            .expect("it is a text")
+            .to_owned()
     }
 
     pub(crate) async fn failure(&self, action: &str) -> Failure {
@@ -94,13 +124,23 @@ impl Guest {
 
     /// The guest still works as it should.
     pub(crate) async fn is_well(&self) {
-        assert_eq!(self.output("echo", &json!({"text": "hello"})).await, json!({"text": "hello"}));
+        assert_eq!(
+            self.output("echo", &json!({"text": "hello"})).await,
+            json!({"text": "hello"})
+        );
     }
 }
 
 /// Grants as an operator writes them.
 pub(crate) fn granted(text: &str) -> Options {
     let grants = toml::from_str(text).expect("the grants are right");
-    let limits = Limits { calls_in_flight_max: 20, ..Limits::default() };
-    Options { grants, limits, ..Options::default() }
+    let limits = Limits {
+        calls_in_flight_max: 20,
+        ..Limits::default()
+    };
+    Options {
+        grants,
+        limits,
+        ..Options::default()
+    }
 }

@@ -13,7 +13,10 @@ pub(crate) fn http() -> String {
         timeout: None,
         redirects: 0,
     };
-    format!("{:?}", client::send(&request).map(|response| response.status))
+    format!(
+        "{:?}",
+        client::send(&request).map(|response| response.status)
+    )
 }
 
 pub(crate) fn kv() -> String {

@@ -10,9 +10,17 @@ use crate::bindings::millwork::secrets::secrets;
 /// One exchange through `millwork:http`; `200 body @ url`, or the error.
 pub(crate) fn send(config: &str) -> String {
     let mut headers: Vec<(String, String)> = Vec::new();
-    for line in text(config, "headers").unwrap_or_default().split('|').filter(|line| !line.is_empty()) {
+    for line in text(config, "headers")
+        .unwrap_or_default()
+        .split('|')
+        .filter(|line| !line.is_empty())
+    {
         let (name, value) = line.split_once(": ").unwrap_or((line, ""));
-        let value = if value == "SECRET" { secrets::placeholder("token").unwrap_or_default() } else { value.to_owned() };
+        let value = if value == "SECRET" {
+            secrets::placeholder("token").unwrap_or_default()
+        } else {
+            value.to_owned()
+        };
         headers.push((name.to_owned(), value));
     }
     let request = Request {
@@ -21,11 +29,14 @@ pub(crate) fn send(config: &str) -> String {
         headers,
         body: text(config, "body").map(|body| body.as_bytes().to_vec()),
         timeout: text(config, "timeout").and_then(|number| number.parse().ok()),
-        redirects: text(config, "redirects").and_then(|number| number.parse().ok()).unwrap_or(0),
+        redirects: text(config, "redirects")
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(0),
     };
     match client::send(&request) {
         Ok(response) => {
-            let body = String::from_utf8_lossy(&response.body[..response.body.len().min(1_000)]).into_owned();
+            let body = String::from_utf8_lossy(&response.body[..response.body.len().min(1_000)])
+                .into_owned();
             format!("{} {body} @ {}", response.status, response.url)
         }
         Err(error) => format!("{error:?}"),
@@ -38,11 +49,17 @@ pub(crate) fn send_wasi(config: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let request = OutgoingRequest::new(Fields::new());
-    let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+    let scheme = if scheme == "https" {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
     if request.set_method(&Method::Get).is_err()
         || request.set_scheme(Some(&scheme)).is_err()
         || request.set_authority(Some(authority)).is_err()
-        || request.set_path_with_query(Some(&format!("/{path}"))).is_err()
+        || request
+            .set_path_with_query(Some(&format!("/{path}")))
+            .is_err()
     {
         return "the request cannot be written".to_owned();
     }
@@ -53,11 +70,20 @@ pub(crate) fn send_wasi(config: &str) -> String {
     answer.subscribe().block();
     let response = match answer.get() {
         Some(Ok(Ok(response))) => response,
-        other => return format!("{:?}", other.map(|taken| taken.map(|answer| answer.map(|_| ())))),
+        other => {
+            return format!(
+                "{:?}",
+                other.map(|taken| taken.map(|answer| answer.map(|_| ())))
+            );
+        }
     };
     let status = response.status();
-    let Ok(body) = response.consume() else { return "no body".to_owned() };
-    let Ok(stream) = body.stream() else { return "no stream".to_owned() };
+    let Ok(body) = response.consume() else {
+        return "no body".to_owned();
+    };
+    let Ok(stream) = body.stream() else {
+        return "no stream".to_owned();
+    };
     let mut bytes = Vec::new();
     loop {
         match stream.blocking_read(64 << 10) {

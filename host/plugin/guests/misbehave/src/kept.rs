@@ -9,7 +9,9 @@ pub(crate) fn count() -> String {
         Err(error) => return format!("{error:?}"),
     };
     let count = known.as_ref().map_or(0, |entry| entry.value[0]) + 1;
-    let expected = known.map_or(Expectation::Absent, |entry| Expectation::Version(entry.version));
+    let expected = known.map_or(Expectation::Absent, |entry| {
+        Expectation::Version(entry.version)
+    });
     match kv::set("count", &[count], expected) {
         Ok(_) => count.to_string(),
         Err(error) => format!("{error:?}"),

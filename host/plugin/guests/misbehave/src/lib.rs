@@ -23,7 +23,10 @@ use bindings::millwork::log::log::{self, Level};
 use bindings::millwork::random::random;
 
 mod bindings {
-    #![expect(unsafe_code, reason = "a component's exports are functions of the C ABI")]
+    #![expect(
+        unsafe_code,
+        reason = "a component's exports are functions of the C ABI"
+    )]
 
     wit_bindgen::generate!({
         world: "connector",
@@ -43,10 +46,39 @@ struct Misbehave;
 static DESCRIBE: [u8; 32] = *b"describe:well...................";
 
 const ACTIONS: [&str; 33] = [
-    "echo", "spin", "spin-in-host", "sleep", "memory-bomb", "memory-polite", "recurse", "recurse-wide", "panic",
-    "exit", "trap", "giant-output", "colossal-output", "garbage-output", "deep-output", "giant-state",
-    "nameless-signal", "wait-for-signal", "resumed", "garbage-details", "giant-log-line", "log-flood", "print-flood",
-    "fields", "http", "http-wasi", "kv", "kv-giant", "reveal", "placeholder", "random", "time", "environment",
+    "echo",
+    "spin",
+    "spin-in-host",
+    "sleep",
+    "memory-bomb",
+    "memory-polite",
+    "recurse",
+    "recurse-wide",
+    "panic",
+    "exit",
+    "trap",
+    "giant-output",
+    "colossal-output",
+    "garbage-output",
+    "deep-output",
+    "giant-state",
+    "nameless-signal",
+    "wait-for-signal",
+    "resumed",
+    "garbage-details",
+    "giant-log-line",
+    "log-flood",
+    "print-flood",
+    "fields",
+    "http",
+    "http-wasi",
+    "kv",
+    "kv-giant",
+    "reveal",
+    "placeholder",
+    "random",
+    "time",
+    "environment",
 ];
 
 impl Guest for Misbehave {
@@ -64,7 +96,10 @@ impl Guest for Misbehave {
             "other" => "other".clone_into(&mut manifest.name),
             "newer" => "2.0.0".clone_into(&mut manifest.version),
             // Without any power, all of this is denied; what the answers were becomes the description.
-            "powers" => manifest.description = [ask::http(), ask::kv(), ask::reveal(), ask::placeholder()].join("; "),
+            "powers" => {
+                manifest.description =
+                    [ask::http(), ask::kv(), ask::reveal(), ask::placeholder()].join("; ")
+            }
             _ => {}
         }
         manifest
@@ -74,8 +109,17 @@ impl Guest for Misbehave {
         match action.as_str() {
             "spin" => spin(),
             "panic" => panic!("no idea whether this is right"),
-            "echo" if config.contains("bad") => vec![FieldError { path: "/text".to_owned(), message: "this is bad".to_owned() }],
-            "giant-log-line" => vec![FieldError { path: String::new(), message: "x".repeat(10_000) }; 200],
+            "echo" if config.contains("bad") => vec![FieldError {
+                path: "/text".to_owned(),
+                message: "this is bad".to_owned(),
+            }],
+            "giant-log-line" => vec![
+                FieldError {
+                    path: String::new(),
+                    message: "x".repeat(10_000)
+                };
+                200
+            ],
             _ => Vec::new(),
         }
     }
@@ -103,9 +147,23 @@ impl Guest for Misbehave {
             "garbage-output" => "{\"a\":".to_owned(),
             "deep-output" => format!("{}{}", "[".repeat(5_000), "]".repeat(5_000)),
             "giant-state" => return suspended(Until::After(1), vec![0; 1 << 20]),
-            "nameless-signal" => return suspended(Until::Signal(SignalWait { name: String::new(), timeout: None }), Vec::new()),
+            "nameless-signal" => {
+                return suspended(
+                    Until::Signal(SignalWait {
+                        name: String::new(),
+                        timeout: None,
+                    }),
+                    Vec::new(),
+                );
+            }
             "wait-for-signal" => {
-                return suspended(Until::Signal(SignalWait { name: "go".to_owned(), timeout: Some(5) }), b"state".to_vec());
+                return suspended(
+                    Until::Signal(SignalWait {
+                        name: "go".to_owned(),
+                        timeout: Some(5),
+                    }),
+                    b"state".to_vec(),
+                );
             }
             "resumed" => quoted(&format!("{:?}", context.resumed)),
             "garbage-details" => return Err(failed()),
@@ -127,7 +185,11 @@ impl Guest for Misbehave {
                 "null".to_owned()
             }
             "fields" => {
-                log::write(Level::Warn, "told\ntwice", &[("n".to_owned(), "1".to_owned())]);
+                log::write(
+                    Level::Warn,
+                    "told\ntwice",
+                    &[("n".to_owned(), "1".to_owned())],
+                );
                 println!("printed");
                 "null".to_owned()
             }
@@ -153,7 +215,10 @@ fn well() -> Manifest {
         description: String::new(),
         config_schema: schema(name),
         output_schema: "true".to_owned(),
-        examples: vec![Example { title: "Nothing".to_owned(), config: "{\"text\":\"\"}".to_owned() }],
+        examples: vec![Example {
+            title: "Nothing".to_owned(),
+            config: "{\"text\":\"\"}".to_owned(),
+        }],
         traits: ActionTraits::empty(),
         timeout: Some(1_000),
         max_attempts: None,
@@ -164,7 +229,11 @@ fn well() -> Manifest {
         version: "1.0.0".to_owned(),
         description: "Does everything wrong".to_owned(),
         actions: ACTIONS.iter().copied().map(action).collect(),
-        asks: vec![Ask::Http("*".to_owned()), Ask::Kv, Ask::Secret("token".to_owned())],
+        asks: vec![
+            Ask::Http("*".to_owned()),
+            Ask::Kv,
+            Ask::Secret("token".to_owned()),
+        ],
         annotations: Vec::new(),
     }
 }
@@ -180,7 +249,11 @@ fn schema(action: &str) -> String {
 fn mode() -> String {
     // Read as if it could change, or the compiler would have read it already.
     let text = black_box(&DESCRIBE);
-    let word = text.iter().skip_while(|byte| **byte != b':').skip(1).take_while(|byte| **byte != b'.');
+    let word = text
+        .iter()
+        .skip_while(|byte| **byte != b':')
+        .skip(1)
+        .take_while(|byte| **byte != b'.');
     word.map(|byte| char::from(*byte)).collect()
 }
 
@@ -226,16 +299,32 @@ fn unreachable_without_a_word() -> ! {
 }
 
 fn suspended(until: Until, state: Vec<u8>) -> Result<Outcome, Failure> {
-    Ok(Outcome::Suspended(Suspension { until, state, then: Then::CallAgain }))
+    Ok(Outcome::Suspended(Suspension {
+        until,
+        state,
+        then: Then::CallAgain,
+    }))
 }
 
 fn failed() -> Failure {
-    Failure { kind: FailureKind::Other, code: String::new(), message: "no".to_owned(), details: Some("{".to_owned()) }
+    Failure {
+        kind: FailureKind::Other,
+        code: String::new(),
+        message: "no".to_owned(),
+        details: Some("{".to_owned()),
+    }
 }
 
 fn time(context: &Context) -> String {
-    let system = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("[{},{},{}]", clock::now(), system.as_micros(), context.deadline)
+    let system = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!(
+        "[{},{},{}]",
+        clock::now(),
+        system.as_micros(),
+        context.deadline
+    )
 }
 
 /// A text as JSON.

@@ -50,21 +50,37 @@ impl Clients {
     }
 
     pub(crate) fn for_networks(&self, networks: &Arc<Networks>) -> Client {
-        let mut clients = self.by_networks.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.entry(Arc::clone(networks)).or_insert_with(|| self.build(Arc::clone(networks))).clone()
+        let mut clients = self
+            .by_networks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        clients
+            .entry(Arc::clone(networks))
+            .or_insert_with(|| self.build(Arc::clone(networks)))
+            .clone()
     }
 
     fn build(&self, networks: Arc<Networks>) -> Client {
-        let mut http = HttpConnector::new_with_resolver(Resolver { networks, lookups: Arc::clone(&self.lookups) });
+        let mut http = HttpConnector::new_with_resolver(Resolver {
+            networks,
+            lookups: Arc::clone(&self.lookups),
+        });
         http.enforce_http(false);
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_all_versions().wrap_connector(http);
+        let https = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(http);
         hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_MAX)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-            .build(Connector { https, max: self.connect_max })
+            .build(Connector {
+                https,
+                max: self.connect_max,
+            })
     }
 }
 
@@ -91,7 +107,11 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (connecting, max) = (self.https.call(uri), self.max);
-        Box::pin(async move { tokio::time::timeout(max, connecting).await.unwrap_or_else(|_| Err(ConnectTimeout(max).into())) })
+        Box::pin(async move {
+            tokio::time::timeout(max, connecting)
+                .await
+                .unwrap_or_else(|_| Err(ConnectTimeout(max).into()))
+        })
     }
 }
 
@@ -107,11 +127,18 @@ pub(crate) struct Resolver {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("{name:?} does not resolve")]
-    Lookup { name: String, source: std::io::Error },
+    Lookup {
+        name: String,
+        source: std::io::Error,
+    },
     #[error("{name:?} has no address")]
     Empty { name: String },
     #[error("{name:?} is at {address}, {class}")]
-    Refused { name: String, address: IpAddr, class: AddressClass },
+    Refused {
+        name: String,
+        address: IpAddr,
+        class: AddressClass,
+    },
 }
 
 impl Service<Name> for Resolver {
@@ -129,7 +156,9 @@ impl Service<Name> for Resolver {
             let name = name.as_str().to_owned();
             // Closed never: nobody closes it.
             let _permit = lookups.acquire().await.ok();
-            let found: Result<Vec<SocketAddr>, _> = tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect);
+            let found: Result<Vec<SocketAddr>, _> = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map(Iterator::collect);
             match found {
                 Ok(found) => keep_allowed(name, found, &networks),
                 Err(source) => Err(ResolveError::Lookup { name, source }),
@@ -153,7 +182,11 @@ fn keep_allowed(
     }
     match (allowed.is_empty(), refused) {
         (false, _) => Ok(allowed.into_iter()),
-        (true, Some((address, class))) => Err(ResolveError::Refused { name, address, class }),
+        (true, Some((address, class))) => Err(ResolveError::Refused {
+            name,
+            address,
+            class,
+        }),
         (true, None) => Err(ResolveError::Empty { name }),
     }
 }
@@ -163,7 +196,10 @@ mod tests {
     use super::*;
 
     fn resolve(found: &[&str]) -> Result<Vec<SocketAddr>, ResolveError> {
-        let found = found.iter().map(|text| text.parse().expect("it is an address")).collect();
+        let found = found
+            .iter()
+            .map(|text| text.parse().expect("it is an address"))
+            .collect();
         keep_allowed("a.example".to_owned(), found, &Networks::default()).map(Iterator::collect)
     }
 
@@ -171,7 +207,13 @@ mod tests {
     fn of_the_addresses_of_a_name_only_the_allowed_ones_are_connected_to() {
         let kept = resolve(&["127.0.0.1:0", "8.8.8.8:0", "[::1]:0"]).expect("one is public");
         assert_eq!(kept, ["8.8.8.8:0".parse().expect("it is an address")]);
-        assert!(matches!(resolve(&["10.0.0.1:0"]), Err(ResolveError::Refused { class: AddressClass::Private, .. })));
+        assert!(matches!(
+            resolve(&["10.0.0.1:0"]),
+            Err(ResolveError::Refused {
+                class: AddressClass::Private,
+                ..
+            })
+        ));
         assert!(matches!(resolve(&[]), Err(ResolveError::Empty { .. })));
     }
 
@@ -180,7 +222,12 @@ mod tests {
         let clients = Clients::new(&Limits::default());
         clients.for_networks(&Arc::new(Networks::default()));
         clients.for_networks(&Arc::new(Networks::default()));
-        clients.for_networks(&Arc::new(Networks::new(vec![crate::grant::Network::Loopback])));
-        assert_eq!(clients.by_networks.lock().expect("nobody panicked").len(), 2);
+        clients.for_networks(&Arc::new(Networks::new(vec![
+            crate::grant::Network::Loopback,
+        ])));
+        assert_eq!(
+            clients.by_networks.lock().expect("nobody panicked").len(),
+            2
+        );
     }
 }

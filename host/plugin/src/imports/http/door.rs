@@ -17,7 +17,8 @@ use super::redirect;
 use crate::grant::{self, AddressClass, Power, Powers};
 use crate::limits::{self, Limits};
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("millwork/", env!("CARGO_PKG_VERSION")));
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("millwork/", env!("CARGO_PKG_VERSION")));
 
 /// A plugin's way out.
 pub(crate) struct Door {
@@ -64,9 +65,19 @@ pub(crate) enum HttpError {
 }
 
 impl Door {
-    pub(crate) fn new(plugin: &str, powers: Arc<Powers>, clients: &Clients, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(
+        plugin: &str,
+        powers: Arc<Powers>,
+        clients: &Clients,
+        limits: Arc<Limits>,
+    ) -> Self {
         let client = clients.for_networks(powers.networks());
-        Self { plugin: plugin.to_owned(), powers, client, limits }
+        Self {
+            plugin: plugin.to_owned(),
+            powers,
+            client,
+            limits,
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -76,33 +87,56 @@ impl Door {
     /// Sends a request, follows redirects and gathers the answer.
     pub(crate) async fn exchange(&self, exchange: Exchange) -> Result<Answer, HttpError> {
         match exchange.timeout {
-            Some(timeout) => tokio::time::timeout(timeout, self.follow(exchange)).await.unwrap_or(Err(HttpError::Timeout)),
+            Some(timeout) => tokio::time::timeout(timeout, self.follow(exchange))
+                .await
+                .unwrap_or(Err(HttpError::Timeout)),
             None => self.follow(exchange).await,
         }
     }
 
     async fn follow(&self, exchange: Exchange) -> Result<Answer, HttpError> {
-        let Exchange { mut method, mut url, mut headers, body, redirects, holds_secrets, .. } = exchange;
+        let Exchange {
+            mut method,
+            mut url,
+            mut headers,
+            body,
+            redirects,
+            holds_secrets,
+            ..
+        } = exchange;
         let mut body = body.map(Bytes::from);
-        if body.as_ref().is_some_and(|body| body.len() > self.limits.http_request_max_bytes) {
+        if body
+            .as_ref()
+            .is_some_and(|body| body.len() > self.limits.http_request_max_bytes)
+        {
             let limit = limits::named("http_request_max_bytes", self.limits.http_request_max_bytes);
-            return Err(HttpError::InvalidRequest(format!("the body is larger than {limit} bytes")));
+            return Err(HttpError::InvalidRequest(format!(
+                "the body is larger than {limit} bytes"
+            )));
         }
         headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
         let mut hops = 0;
         loop {
-            let response = self.open(&url, request(&method, &headers, body.clone())).await?;
+            let response = self
+                .open(&url, request(&method, &headers, body.clone()))
+                .await?;
             if redirects == 0 || !redirect::is_redirect(response.status()) {
                 return self.gather(response, url).await;
             }
             self.check_hops(hops, redirects)?;
             hops += 1;
-            let Some(next) = redirect::follow(response.status(), response.headers(), &url, &method) else {
-                return Err(HttpError::Redirect(format!("the answer {} has no usable location", response.status())));
+            let Some(next) = redirect::follow(response.status(), response.headers(), &url, &method)
+            else {
+                return Err(HttpError::Redirect(format!(
+                    "the answer {} has no usable location",
+                    response.status()
+                )));
             };
             let same_origin = redirect::is_same_origin(&url, &next.url);
             if holds_secrets && !same_origin && next.keeps_body && body.is_some() {
-                return Err(HttpError::Redirect("a request that holds secrets is not sent on to another origin".to_owned()));
+                return Err(HttpError::Redirect(
+                    "a request that holds secrets is not sent on to another origin".to_owned(),
+                ));
             }
             redirect::trim_headers(&mut headers, same_origin, next.keeps_body);
             if !next.keeps_body {
@@ -120,16 +154,28 @@ impl Door {
         Err(HttpError::Redirect(if redirects <= max {
             format!("more than the {redirects} redirects that were asked for")
         } else {
-            format!("more redirects than {}", limits::named("http_redirects_max", max))
+            format!(
+                "more redirects than {}",
+                limits::named("http_redirects_max", max)
+            )
         }))
     }
 
     /// Sends one request and waits for the head of its answer. Everything passes here: whatever may not leave is
     /// refused in this function or in the resolver below it. The request goes to the URL that was judged; where it said
     /// itself that it goes is overwritten.
-    pub(crate) async fn open(&self, url: &Url, mut request: Request<Body>) -> Result<Response<Incoming>, HttpError> {
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, HttpError> {
         *request.uri_mut() = check(request.method(), url)?;
-        self.powers.allows(Power::Http { method: request.method(), url }).map_err(|denied| HttpError::Denied(denied.0))?;
+        self.powers
+            .allows(Power::Http {
+                method: request.method(),
+                url,
+            })
+            .map_err(|denied| HttpError::Denied(denied.0))?;
         // The connector looks up names only; an address is taken as it is written.
         let literal: Option<IpAddr> = match url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
@@ -139,15 +185,26 @@ impl Door {
         if let Some(address) = literal
             && let Err(class) = self.powers.networks().allows(address)
         {
-            return Err(HttpError::Denied(self.refusal(&format!("{address} is {class}"), address, class)));
+            return Err(HttpError::Denied(self.refusal(
+                &format!("{address} is {class}"),
+                address,
+                class,
+            )));
         }
-        self.client.request(request).await.map_err(|error| self.explain(&error))
+        self.client
+            .request(request)
+            .await
+            .map_err(|error| self.explain(&error))
     }
 
     async fn gather(&self, response: Response<Incoming>, url: Url) -> Result<Answer, HttpError> {
         let max = self.limits.http_response_max_bytes;
         let (head, mut incoming) = response.into_parts();
-        let head_bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let head_bytes: usize = head
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
         let announced = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
         if head_bytes.saturating_add(announced) > max {
             return Err(HttpError::ResponseTooLarge(max));
@@ -155,14 +212,23 @@ impl Door {
         // The other side may announce what it never sends.
         let mut body = Vec::with_capacity(announced.min(64 << 10));
         while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(|error| HttpError::Protocol(format!("the answer broke off: {}", chain(&error))))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let frame = frame.map_err(|error| {
+                HttpError::Protocol(format!("the answer broke off: {}", chain(&error)))
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             if head_bytes + body.len() + data.len() > max {
                 return Err(HttpError::ResponseTooLarge(max));
             }
             body.extend_from_slice(&data);
         }
-        Ok(Answer { status: head.status, headers: head.headers, body, url })
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+            url,
+        })
     }
 
     /// Says which of the contract's errors this is.
@@ -170,8 +236,12 @@ impl Door {
         for cause in causes(error) {
             if let Some(refused) = cause.downcast_ref::<ResolveError>() {
                 return match refused {
-                    ResolveError::Refused { address, class, .. } => HttpError::Denied(self.refusal(&refused.to_string(), *address, *class)),
-                    ResolveError::Lookup { source, .. } => HttpError::Dns(format!("{refused}: {source}")),
+                    ResolveError::Refused { address, class, .. } => {
+                        HttpError::Denied(self.refusal(&refused.to_string(), *address, *class))
+                    }
+                    ResolveError::Lookup { source, .. } => {
+                        HttpError::Dns(format!("{refused}: {source}"))
+                    }
                     ResolveError::Empty { .. } => HttpError::Dns(refused.to_string()),
                 };
             }
@@ -187,7 +257,11 @@ impl Door {
                 return HttpError::Connect(io.to_string());
             }
         }
-        if error.is_connect() { HttpError::Connect(chain(error)) } else { HttpError::Protocol(chain(error)) }
+        if error.is_connect() {
+            HttpError::Connect(chain(error))
+        } else {
+            HttpError::Protocol(chain(error))
+        }
     }
 
     fn refusal(&self, found: &str, address: IpAddr, class: AddressClass) -> String {
@@ -197,7 +271,10 @@ impl Door {
             _ => ipnet::IpNet::from(address.to_canonical()).to_string(),
         };
         let plugin = &self.plugin;
-        format!("{found}: to grant it, write private_networks = [\"{network}\"] under [{}.{plugin}]", grant::SECTION)
+        format!(
+            "{found}: to grant it, write private_networks = [\"{network}\"] under [{}.{plugin}]",
+            grant::SECTION
+        )
     }
 }
 
@@ -218,12 +295,15 @@ fn check(method: &Method, url: &Url) -> Result<Uri, HttpError> {
     }
     let text = url.as_str();
     let sent = text.split_once('#').map_or(text, |(before, _)| before);
-    sent.parse().or_else(|_| invalid("the URL holds what cannot be sent"))
+    sent.parse()
+        .or_else(|_| invalid("the URL holds what cannot be sent"))
 }
 
 fn request(method: &Method, headers: &HeaderMap, body: Option<Bytes>) -> Request<Body> {
     let body = match body {
-        Some(body) => Full::new(body).map_err(|never| match never {}).boxed_unsync(),
+        Some(body) => Full::new(body)
+            .map_err(|never| match never {})
+            .boxed_unsync(),
         None => Empty::new().map_err(|never| match never {}).boxed_unsync(),
     };
     let mut request = Request::new(body);
@@ -232,7 +312,9 @@ fn request(method: &Method, headers: &HeaderMap, body: Option<Bytes>) -> Request
     request
 }
 
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn StdError + 'static) = *error;
         error.source()
@@ -241,16 +323,28 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 /// The whole chain of an error in one sentence.
 fn chain(error: &(dyn StdError + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes(error)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
     // An error of rustls arrives as an I/O error, at times inside another, which a chain of sources steps over.
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let inner = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
     error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
 }
 
 fn is_connection_lost(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as Kind;
-    matches!(error.kind(), Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected | Kind::TimedOut)
+    matches!(
+        error.kind(),
+        Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::BrokenPipe
+            | Kind::NotConnected
+            | Kind::TimedOut
+    )
 }

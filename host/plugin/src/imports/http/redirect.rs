@@ -31,7 +31,11 @@ const TRAVELLING: [HeaderName; 13] = [
 ];
 
 /// Headers that describe a body, and go where it goes.
-const OF_THE_BODY: [HeaderName; 3] = [header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_TYPE];
+const OF_THE_BODY: [HeaderName; 3] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_TYPE,
+];
 
 /// Whether an answer with this status points elsewhere.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
@@ -39,7 +43,12 @@ pub(super) fn is_redirect(status: StatusCode) -> bool {
 }
 
 /// Says what comes next; nothing where the location is missing or unusable.
-pub(super) fn follow(status: StatusCode, headers: &HeaderMap, url: &Url, method: &Method) -> Option<Redirect> {
+pub(super) fn follow(
+    status: StatusCode,
+    headers: &HeaderMap,
+    url: &Url,
+    method: &Method,
+) -> Option<Redirect> {
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
     let mut next = url.join(location).ok()?;
     if next.fragment().is_none() {
@@ -52,9 +61,17 @@ pub(super) fn follow(status: StatusCode, headers: &HeaderMap, url: &Url, method:
         _ => false,
     };
     Some(if becomes_get {
-        Redirect { url: next, method: Method::GET, keeps_body: false }
+        Redirect {
+            url: next,
+            method: Method::GET,
+            keeps_body: false,
+        }
     } else {
-        Redirect { url: next, method: method.clone(), keeps_body: true }
+        Redirect {
+            url: next,
+            method: method.clone(),
+            keeps_body: true,
+        }
     })
 }
 
@@ -65,8 +82,14 @@ pub(super) fn is_same_origin(a: &Url, b: &Url) -> bool {
 
 /// Leaves out what must not go along.
 pub(super) fn trim_headers(headers: &mut HeaderMap, same_origin: bool, keeps_body: bool) {
-    let stays = |name: &HeaderName| (same_origin || TRAVELLING.contains(name)) && (keeps_body || !OF_THE_BODY.contains(name));
-    let leaving: Vec<HeaderName> = headers.keys().filter(|name| !stays(name)).cloned().collect();
+    let stays = |name: &HeaderName| {
+        (same_origin || TRAVELLING.contains(name)) && (keeps_body || !OF_THE_BODY.contains(name))
+    };
+    let leaving: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| !stays(name))
+        .cloned()
+        .collect();
     for name in leaving {
         headers.remove(name);
     }
@@ -80,8 +103,16 @@ mod tests {
 
     fn redirect(status: u16, location: &str, method: &Method) -> Option<Redirect> {
         let status = StatusCode::from_u16(status).expect("it is a status");
-        let headers = HeaderMap::from_iter([(header::LOCATION, location.parse().expect("it is a header"))]);
-        follow(status, &headers, &"https://a.example/one/two?x=1".parse().expect("it is a URL"), method)
+        let headers =
+            HeaderMap::from_iter([(header::LOCATION, location.parse().expect("it is a header"))]);
+        follow(
+            status,
+            &headers,
+            &"https://a.example/one/two?x=1"
+                .parse()
+                .expect("it is a URL"),
+            method,
+        )
     }
 
     #[test]
@@ -98,16 +129,25 @@ mod tests {
         ];
         for (status, method, expected, keeps_body) in cases {
             let redirect = redirect(status, "/next", &method).expect("it leads somewhere");
-            assert_eq!((redirect.method, redirect.keeps_body), (expected, keeps_body), "{status} {method}");
+            assert_eq!(
+                (redirect.method, redirect.keeps_body),
+                (expected, keeps_body),
+                "{status} {method}"
+            );
         }
     }
 
     #[test]
     fn a_location_is_read_relative_to_where_it_stands() {
-        let url = |location| redirect(302, location, &Method::GET).map(|redirect| redirect.url.to_string());
+        let url = |location| {
+            redirect(302, location, &Method::GET).map(|redirect| redirect.url.to_string())
+        };
         assert_eq!(url("three").as_deref(), Some("https://a.example/one/three"));
         assert_eq!(url("//b.example/").as_deref(), Some("https://b.example/"));
-        assert_eq!(url("http://b.example").as_deref(), Some("http://b.example/"));
+        assert_eq!(
+            url("http://b.example").as_deref(),
+            Some("http://b.example/")
+        );
         assert_eq!(url("http://"), None);
     }
 
@@ -115,8 +155,14 @@ mod tests {
     fn credentials_stay_with_the_origin_they_were_meant_for() {
         let all = || {
             HeaderMap::from_iter(
-                [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key"), header::ACCEPT, header::CONTENT_TYPE]
-                    .map(|name| (name, HeaderValue::from_static("v"))),
+                [
+                    header::AUTHORIZATION,
+                    header::COOKIE,
+                    HeaderName::from_static("x-api-key"),
+                    header::ACCEPT,
+                    header::CONTENT_TYPE,
+                ]
+                .map(|name| (name, HeaderValue::from_static("v"))),
             )
         };
         let mut headers = all();
@@ -129,8 +175,17 @@ mod tests {
         trim_headers(&mut headers, true, false);
         assert_eq!(headers.len(), 4, "{headers:?}");
         let origin = |text: &str| text.parse::<Url>().expect("it is a URL");
-        assert!(is_same_origin(&origin("https://a.example/x"), &origin("https://A.example:443/y")));
-        assert!(!is_same_origin(&origin("https://a.example"), &origin("http://a.example")));
-        assert!(!is_same_origin(&origin("https://a.example"), &origin("https://a.example:8443")));
+        assert!(is_same_origin(
+            &origin("https://a.example/x"),
+            &origin("https://A.example:443/y")
+        ));
+        assert!(!is_same_origin(
+            &origin("https://a.example"),
+            &origin("http://a.example")
+        ));
+        assert!(!is_same_origin(
+            &origin("https://a.example"),
+            &origin("https://a.example:8443")
+        ));
     }
 }
