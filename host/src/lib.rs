@@ -1,0 +1,17 @@
+//! Millwork's host: the engine around `millwork-core`, the API, and the binary's parts.
+
+pub mod api;
+pub mod app;
+pub mod bus;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod engine;
+#[cfg(test)]
+mod generated;
+mod kept;
+pub mod nearest;
+pub mod random;
+pub mod shutdown;
+pub mod telemetry;
+pub mod worker;

@@ -55,6 +55,6 @@ impl<C: Connector> plugin::Guest for Component<C> {
 /// Makes a panic tell the host why before it traps: a line at level error that begins with `panicked at `.
 fn carry_panics_out() {
     std::panic::set_hook(Box::new(|panic| {
-        imports::log_write(Level::Error, &panic.to_string(), &[])
+        imports::log_write(Level::Error, &panic.to_string(), &[]);
     }));
 }

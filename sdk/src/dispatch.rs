@@ -12,7 +12,7 @@ use crate::{
 pub struct Entry {
     pub(crate) name: &'static str,
     pub(crate) describe: fn() -> ActionManifest,
-    validate: fn(Value) -> Vec<FieldError>,
+    validate: fn(&Draft) -> Vec<FieldError>,
     invoke: fn(&Context, Value) -> Result<Outcome<String>, Failure>,
 }
 
@@ -35,11 +35,23 @@ pub(crate) fn validate<C: Connector + ?Sized>(action: &str, config: &str) -> Vec
         Err(message) => return vec![FieldError::new("", message)],
     };
     match serde_json::from_str(config) {
-        Ok(config) => (entry.validate)(config),
+        Ok(config) => (entry.validate)(&Draft::partial(config)),
         Err(error) => vec![FieldError::new(
             "",
             format!("the configuration is not JSON: {error}"),
         )],
+    }
+}
+
+/// What is wrong with an example, which is whole unless it shows an expression.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn validate_example<C: Connector + ?Sized>(
+    action: &str,
+    config: Value,
+) -> Vec<FieldError> {
+    match find::<C>(action) {
+        Ok(entry) => (entry.validate)(&Draft::example(config)),
+        Err(message) => vec![FieldError::new("", message)],
     }
 }
 
@@ -109,10 +121,9 @@ fn heading(name: &str) -> String {
     heading
 }
 
-fn validate_action<A: Action>(config: Value) -> Vec<FieldError> {
-    let draft = Draft::partial(config);
+fn validate_action<A: Action>(draft: &Draft) -> Vec<FieldError> {
     let mut problems = draft.misfits::<A::Config>();
-    problems.extend(A::validate(&draft));
+    problems.extend(A::validate(draft));
     problems
 }
 

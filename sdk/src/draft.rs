@@ -62,6 +62,13 @@ impl Draft {
         Draft { value, whole: true }
     }
 
+    /// A configuration to start from, which is whole unless it shows an expression.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn example(value: Value) -> Draft {
+        let whole = !holds_expression(&value);
+        Draft { value, whole }
+    }
+
     /// The value at a JSON Pointer (`/url`; empty for the whole), where it is there, known and of that type. That the
     /// types fit is checked by the SDK, so `None` is never more to judge.
     pub fn get<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {

@@ -12,7 +12,8 @@ pub struct Failure {
     kind: FailureKind,
     code: String,
     message: String,
-    details: Option<Value>,
+    /// Boxed, since a failure is the other half of most results.
+    details: Option<Box<Value>>,
 }
 
 /// What the host should make of a failure.
@@ -73,7 +74,7 @@ impl Failure {
     /// Adds what else there is to say, in place of what was there. What does not serialize is left out: a failure
     /// must get through.
     pub fn with_details(mut self, details: impl Serialize) -> Failure {
-        self.details = serde_json::to_value(details).ok();
+        self.details = serde_json::to_value(details).ok().map(Box::new);
         self
     }
 
@@ -94,7 +95,7 @@ impl Failure {
 
     /// What else there is to say.
     pub fn details(&self) -> Option<&Value> {
-        self.details.as_ref()
+        self.details.as_deref()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::definition::cut;
 use crate::digest::Digest;
 
 /// The `type` of a step: a plugin's name with an optional action and an optional version,
@@ -20,7 +21,7 @@ pub struct TypeRef {
 
 /// The text is no `type` of a step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a step type: write plugin, plugin.action, plugin@version or plugin.action@version")]
+#[error("{:?} is not a step type: write plugin, plugin.action, plugin@version or plugin.action@version", cut(.0.clone(), 60))]
 pub struct ParseTypeRefError(String);
 
 impl FromStr for TypeRef {
@@ -37,11 +38,16 @@ impl FromStr for TypeRef {
             None => (name, None),
         };
         let name_holds = is_name(plugin) && action.is_none_or(is_name);
-        let version_holds = version.is_none_or(|v| v.split('.').all(|part| part.parse::<u32>().is_ok()) && v.split('.').count() <= 3);
+        let version_holds =
+            version.is_none_or(|v| v.split('.').all(is_number) && v.split('.').count() <= 3);
         if !name_holds || !version_holds {
             return Err(refuse());
         }
-        Ok(Self { plugin: plugin.to_owned(), action: action.map(str::to_owned), version: version.map(str::to_owned) })
+        Ok(Self {
+            plugin: plugin.to_owned(),
+            action: action.map(str::to_owned),
+            version: version.map(str::to_owned),
+        })
     }
 }
 
@@ -58,12 +64,20 @@ impl fmt::Display for TypeRef {
     }
 }
 
+/// Whether a text is a part of a version. Of two spellings of a number (`1`, `+1`, `01`) only the shortest is one.
+fn is_number(text: &str) -> bool {
+    text.parse::<u32>()
+        .is_ok_and(|number| number.to_string() == text)
+}
+
 /// Whether a text may name a plugin or an action: lower-case letters, digits and single dashes, a letter first.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !text.ends_with('-')
         && !text.contains("--")
 }
@@ -96,10 +110,31 @@ mod tests {
 
     #[test]
     fn a_type_is_a_plugin_with_an_optional_action_and_version() {
-        for text in ["webhook", "slack.post-message", "webhook@1", "slack.post-message@1.2.3"] {
-            assert_eq!(text.parse::<TypeRef>().map(|t| t.to_string()), Ok(text.to_owned()));
+        for text in [
+            "webhook",
+            "slack.post-message",
+            "webhook@1",
+            "slack.post-message@1.2.3",
+        ] {
+            assert_eq!(
+                text.parse::<TypeRef>().map(|t| t.to_string()),
+                Ok(text.to_owned())
+            );
         }
-        for text in ["", "Webhook", "a.b.c", "a@", "a@x", "a@1.2.3.4", ".a", "a-", "1a", "a b"] {
+        for text in [
+            "",
+            "Webhook",
+            "a.b.c",
+            "a@",
+            "a@x",
+            "a@1.2.3.4",
+            "a@+1",
+            "a@01",
+            ".a",
+            "a-",
+            "1a",
+            "a b",
+        ] {
             assert!(text.parse::<TypeRef>().is_err(), "{text}");
         }
     }

@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn a_digest_is_written_and_read_back() {
-        let digest = Digest::from_bytes(std::array::from_fn(|i| u8::try_from(i * 8 % 256).expect("below 256")));
+        let digest = Digest::from_bytes(std::array::from_fn(|i| {
+            u8::try_from(i * 8 % 256).expect("below 256")
+        }));
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert!("zz".parse::<Digest>().is_err());
         assert!("é".repeat(32).parse::<Digest>().is_err());

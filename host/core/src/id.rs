@@ -109,7 +109,12 @@ mod tests {
 
     #[test]
     fn other_spellings_of_a_uuid_are_refused() {
-        for text in ["", "x", "{018bcfe5-6800-7707-8707-070707070707}", "urn:uuid:018bcfe5-6800-7707-8707-070707070707"] {
+        for text in [
+            "",
+            "x",
+            "{018bcfe5-6800-7707-8707-070707070707}",
+            "urn:uuid:018bcfe5-6800-7707-8707-070707070707",
+        ] {
             assert_eq!(text.parse::<RunId>(), Err(ParseIdError(text.to_owned())));
         }
     }

@@ -3,6 +3,8 @@
 //! Payloads and outputs pass through the machine many times and are looked at rarely. Kept as text they are
 //! written to the journal without being taken apart, and keep their key order and their numbers to the last digit.
 
+mod mend;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -39,7 +41,8 @@ impl Json {
     /// # Errors
     /// Where the text is no JSON document, or nests deeper than [`DEPTH_MAX`].
     pub fn from_text(text: impl Into<String>) -> Result<Self, ParseJsonError> {
-        let raw = RawValue::from_string(text.into()).map_err(|error| ParseJsonError::Syntax(error.to_string()))?;
+        let raw = RawValue::from_string(text.into())
+            .map_err(|error| ParseJsonError::Syntax(error.to_string()))?;
         Self::from_raw(raw)
     }
 
@@ -51,13 +54,19 @@ impl Json {
         if depth(raw.get()) > DEPTH_MAX {
             return Err(ParseJsonError::TooDeep);
         }
-        Ok(Self(Arc::new(Inner { text: raw, value: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner {
+            text: raw,
+            value: OnceLock::new(),
+        })))
     }
 
     /// The document `null`.
     #[must_use]
     pub fn null() -> Self {
-        Self(Arc::new(Inner { text: RawValue::NULL.to_owned(), value: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            text: RawValue::NULL.to_owned(),
+            value: OnceLock::new(),
+        }))
     }
 
     /// The document `{}`.
@@ -83,8 +92,11 @@ impl Json {
     pub fn value(&self) -> &Value {
         self.0.value.get_or_init(|| {
             // The text was found valid and of bounded depth when this value was made. What serde_json may still
-            // refuse is a number beyond the range of a double: it reads as null, as it does in a browser's JSON.stringify.
-            serde_json::from_str(self.text()).unwrap_or(Value::Null)
+            // refuse is a number beyond the range of a double, or half a surrogate pair.
+            // The null is for what nobody has thought of: a document that stopped its run at every start would be worse.
+            serde_json::from_str(self.text())
+                .or_else(|_| serde_json::from_str(&mend::mend(self.text())))
+                .unwrap_or(Value::Null)
         })
     }
 
@@ -125,7 +137,10 @@ impl From<&Value> for Json {
     fn from(value: &Value) -> Self {
         let text = value.to_string();
         let raw = RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned());
-        Self(Arc::new(Inner { text: raw, value: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            text: raw,
+            value: OnceLock::new(),
+        }))
     }
 }
 
@@ -171,6 +186,8 @@ impl<'de> Deserialize<'de> for Json {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -190,8 +207,36 @@ mod tests {
     }
 
     #[test]
+    fn what_json_allows_and_a_value_cannot_hold_costs_only_itself() {
+        let read = |text: &str| Json::from_text(text).expect("it is JSON").value().clone();
+        assert_eq!(
+            read(r#"{"order": 7, "far": 1e999, "near": -1E+5}"#),
+            json!({"order": 7, "far": null, "near": -1e5})
+        );
+        assert_eq!(
+            read("[17976931348623158e292, 1e308999, 1.7976931348623159e308, -0.0]")[3],
+            json!(-0.0)
+        );
+        assert_eq!(read(&format!("[1, {}]", "9".repeat(400))), json!([1, null]));
+        assert_eq!(
+            read(r#"{"a": 1e999, "lone": "x\ud800y", "pair": "\ud83d\ude00"}"#),
+            json!({"a": null, "lone": "x\u{fffd}y", "pair": "😀"})
+        );
+        assert_eq!(
+            read(r#"["\udc00", "\ud800\u0041", "\ud800", "\\ud800", "1e999"]"#),
+            json!(["\u{fffd}", "\u{fffd}A", "\u{fffd}", "\\ud800", "1e999"])
+        );
+    }
+
+    #[test]
     fn what_is_no_json_is_refused() {
-        assert!(matches!(Json::from_text("{"), Err(ParseJsonError::Syntax(_))));
-        assert!(matches!(Json::from_text("nan"), Err(ParseJsonError::Syntax(_))));
+        assert!(matches!(
+            Json::from_text("{"),
+            Err(ParseJsonError::Syntax(_))
+        ));
+        assert!(matches!(
+            Json::from_text("nan"),
+            Err(ParseJsonError::Syntax(_))
+        ));
     }
 }

@@ -1,8 +1,21 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
 
+pub mod command;
 pub mod connector;
+pub mod decide;
+pub mod definition;
 pub mod digest;
+pub mod effect;
+pub mod event;
+pub mod expression;
+pub mod graph;
 pub mod id;
 pub mod json;
 pub mod outcome;
+pub mod pointer;
+pub mod retry;
+pub mod run;
+pub mod step;
+pub mod template;
 pub mod time;

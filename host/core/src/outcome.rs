@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::json::Json;
 use crate::time::Timestamp;
@@ -90,8 +90,17 @@ pub struct Failure {
     /// A sentence for people.
     pub message: String,
     /// What else there is to say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub details: Option<Json>,
+}
+
+/// Reads details that are there. `null` is a document too, and what was written is read back.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// What the machine makes of a failure.
@@ -143,6 +152,11 @@ impl Failure {
     /// A failure of any kind.
     #[must_use]
     pub fn new(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), message: message.into(), details: None }
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+        }
     }
 }

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
 ///
 /// Stored as a number, shown as RFC 3339 in UTC with six decimals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
-/// The last microsecond that RFC 3339 can write: 9999-12-31T23:59:59.999999Z, less a day's room for offsets.
-const LAST_US: i64 = 253_402_214_399_999_999;
+/// The last microsecond that can be written as RFC 3339 with any offset: 9999-12-30T21:59:59.999999Z.
+const LAST_US: i64 = 253_402_207_199_999_999;
 
 impl Timestamp {
     /// The latest point in time that can be shown; sums stop here instead of overflowing.
@@ -71,7 +73,9 @@ impl FromStr for Timestamp {
     type Err = ParseTimestampError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let instant: jiff::Timestamp = text.parse().map_err(|_| ParseTimestampError(text.to_owned()))?;
+        let instant: jiff::Timestamp = text
+            .parse()
+            .map_err(|_| ParseTimestampError(text.to_owned()))?;
         Ok(Self::from_micros(instant.as_microsecond()))
     }
 }
@@ -95,7 +99,10 @@ mod tests {
 
     #[test]
     fn sums_stop_at_the_last_timestamp_that_can_be_shown() {
-        assert_eq!(Timestamp::from_micros(5).after(Duration::MAX), Timestamp::MAX);
+        assert_eq!(
+            Timestamp::from_micros(5).after(Duration::MAX),
+            Timestamp::MAX
+        );
         assert!(Timestamp::MAX.to_string().starts_with("9999-"));
     }
 }

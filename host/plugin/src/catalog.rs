@@ -12,6 +12,7 @@ use millwork_core::digest::Digest;
 use semver::Version;
 use tokio::sync::Semaphore;
 
+use crate::grant::Ask;
 use crate::imports::Outfit;
 use crate::manifest::Manifest;
 use crate::metrics::CallMetrics;
@@ -52,6 +53,11 @@ pub enum Origin {
 }
 
 impl LoadedPlugin {
+    /// What it asks for and is not granted at all.
+    pub fn ungranted(&self) -> impl Iterator<Item = &Ask> {
+        self.outfit.powers.ungranted()
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

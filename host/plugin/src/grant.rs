@@ -148,6 +148,17 @@ impl Powers {
         Ok(())
     }
 
+    /// What it asks for and is not granted at all, for whoever decides whether to grant it.
+    pub fn ungranted(&self) -> impl Iterator<Item = &Ask> {
+        self.asks.iter().filter(|ask| match ask {
+            Ask::Http(_) => self.grant.http.is_empty(),
+            Ask::Secret(name) => {
+                !self.grant.secrets.contains_key(name) && !self.grant.reveal.contains(name)
+            }
+            Ask::Kv => !self.grant.kv,
+        })
+    }
+
     fn asks_for(&self, power: Power<'_>) -> bool {
         self.asks.iter().any(|ask| match (ask, power) {
             (Ask::Http(rule), Power::Http { method, url }) => rule.matches(method, url),

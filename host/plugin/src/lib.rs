@@ -122,6 +122,24 @@ pub struct LogLine {
     pub message: String,
 }
 
+impl From<LogLine> for millwork_core::event::LogLine {
+    fn from(line: LogLine) -> Self {
+        use millwork_core::event::LogLevel;
+        let level = match line.level {
+            "trace" => LogLevel::Trace,
+            "debug" => LogLevel::Debug,
+            "warn" => LogLevel::Warn,
+            "error" => LogLevel::Error,
+            _ => LogLevel::Info,
+        };
+        Self {
+            at: line.at,
+            level,
+            message: line.message,
+        }
+    }
+}
+
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the limits stand in the configuration; failures name it, so that an operator knows what to change.
 pub(crate) const SECTION: &str = "plugins.limits";
 
 /// The limits of the sandbox: `[plugins.limits]` in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Calls that run at the same time, over all plugins. The rest wait. Each holds about 40 KiB and, on Linux, six

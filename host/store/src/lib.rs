@@ -1,0 +1,115 @@
+//! The store: what Millwork remembers. The door is [`Store`]; the implementations are behind it.
+//!
+//! The truth about a run is its **journal**. Beside it each run has one narrow row, which lists, filters and the
+//! schedule read. The row's `due_at` says from when on the run has something to do, whether that is a step to run now
+//! or a timer in a month; so recovery after a crash, timers and the backlog are one and the same question:
+//! *which runs are due?*
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod memory;
+pub mod sqlite;
+
+mod chance;
+mod error;
+mod plugin;
+mod run;
+mod value;
+mod workflow;
+
+use async_trait::async_trait;
+use millwork_core::digest::Digest;
+use millwork_core::event::Seq;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::time::Timestamp;
+
+pub use crate::error::Error;
+pub use crate::memory::Memory;
+pub use crate::plugin::Plugin;
+pub use crate::run::{Commit, Committed, Due, Idempotency, NewRun, Order, RunQuery, RunRow};
+pub use crate::sqlite::Sqlite;
+pub use crate::value::{Expected, Value, ValueKey, Written};
+pub use crate::workflow::Workflow;
+
+/// PORT: keeps workflows, runs and plugins.
+///
+/// Every method may be called from many tasks at once. An error means that nothing is known to have been written; the
+/// caller may try again, since each write is harmless the second time (a commit that did get through conflicts with itself).
+/// A write whose future is dropped before it answered may still be carried out.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Advances runs. The only write that does.
+    ///
+    /// Each commit is atomic by itself: its records, the row of its run and its idempotency key are all written or none
+    /// of them. All commits of one call are made durable together, before the answer. The answers stand in the order of
+    /// the commits; two commits of one run in one call are taken in their order.
+    ///
+    /// The place in the journal is looked at before the idempotency key, so a new run that exists already is a
+    /// [`Committed::Conflict`], also where its own key made it.
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, Error>;
+
+    /// Reads the journal of a run from a position on, oldest first, as [`millwork_core::event::Record`] wrote it.
+    /// Empty where there is no such run, or nothing from there on.
+    async fn load_journal(&self, run: RunId, from: Seq) -> Result<Vec<String>, Error>;
+
+    /// Lists runs by time of creation; those of one millisecond by their ids.
+    async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error>;
+
+    /// Lists the runs that have something to do before `before`, soonest first, from after a position on.
+    async fn list_due(
+        &self,
+        after: Option<Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error>;
+
+    /// Says how many runs are not finished. Cheap: the store keeps count, it does not look.
+    async fn count_unfinished(&self) -> Result<u64, Error>;
+
+    /// Keeps a version of a workflow. The definition has been checked. A version never changes: keeping it again
+    /// changes nothing.
+    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error>;
+
+    /// Finds a version of a workflow; the newest where none is named.
+    async fn find_workflow(
+        &self,
+        id: WorkflowId,
+        version: Option<u32>,
+    ) -> Result<Option<Workflow>, Error>;
+
+    /// Keeps the bytes of a plugin, so that a run in flight can go on with them when the file is gone. Keeping the
+    /// same digest again changes nothing.
+    async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error>;
+
+    /// Finds the bytes of a plugin.
+    async fn find_plugin(&self, digest: Digest) -> Result<Option<Plugin>, Error>;
+
+    /// Reads a connector's value.
+    async fn find_value(&self, key: &ValueKey) -> Result<Option<Value>, Error>;
+
+    /// Writes (`Some`) or deletes (`None`) a connector's value where what is there is as expected; compares and writes in one step.
+    /// Returns the new version, or what stood in the way. Versions of one key grow and are never given twice, not even after the
+    /// value has been deleted. Deleting what is not there is done where that was expected.
+    async fn write_value(
+        &self,
+        key: &ValueKey,
+        value: Option<Vec<u8>>,
+        expected: Expected,
+    ) -> Result<Written, Error>;
+
+    /// Removes runs that finished before a time, with their journals, the first finished first, at most `limit` a call;
+    /// and the idempotency keys that have expired by `now`. Returns how many runs went. The store may do it in several
+    /// transactions, so that nobody waits behind a long one.
+    async fn remove_finished(
+        &self,
+        finished_before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error>;
+
+    /// Asks the store for a sign of life: that it can be read, and written.
+    async fn ping(&self) -> Result<(), Error>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::bindings::millwork::connector::types as wit;
 use crate::clock::Timestamp;
 use crate::{
@@ -12,6 +14,11 @@ use crate::{
 /// Milliseconds, rounded up: a wait may end late, never early.
 pub(super) fn millis_ceil(span: Duration) -> u64 {
     u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// A value as JSON. `Value::to_string` would bring a second writer of JSON into every component.
+fn text(value: &Value) -> String {
+    serde_json::to_string(value).expect("a value is JSON already")
 }
 
 impl From<Manifest> for wit::Manifest {
@@ -33,8 +40,8 @@ impl From<ActionManifest> for wit::Action {
             name: action.name,
             title: action.title,
             description: action.description,
-            config_schema: action.config_schema.to_string(),
-            output_schema: action.output_schema.to_string(),
+            config_schema: text(&action.config_schema),
+            output_schema: text(&action.output_schema),
             examples: action.examples.into_iter().map(Into::into).collect(),
             traits: action.traits.into(),
             timeout: action.timeout.map(millis_ceil),
@@ -58,7 +65,7 @@ impl From<Example> for wit::Example {
     fn from(example: Example) -> wit::Example {
         wit::Example {
             title: example.title,
-            config: example.config.to_string(),
+            config: text(&example.config),
         }
     }
 }
@@ -152,7 +159,7 @@ impl From<Failure> for wit::Failure {
             },
             code: failure.code().to_owned(),
             message: failure.message().to_owned(),
-            details: failure.details().map(ToString::to_string),
+            details: failure.details().map(text),
         }
     }
 }

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+pub mod api;
+pub mod client;
+pub mod contract;
+pub mod crash;
+pub mod delays;
+pub mod latency;
+pub mod load;
+pub mod memory;
+pub mod mix;
+pub mod null_server;
+pub mod process;
+pub mod report;
+pub mod runs;
+pub mod sink;
+pub mod sleepers;
+pub mod throughput;
+pub mod time;
+pub mod triggers;

@@ -1,0 +1,153 @@
+//! `millwork-bench`: proofs and measurements of a running Millwork, one command each.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use millwork_bench::null_server::{self, NullServer};
+use millwork_bench::process::{Millwork, Server as _, ServerOptions};
+use millwork_bench::report::{Report, render};
+use millwork_bench::sink::{self, Sink, Temper};
+use millwork_bench::{contract, crash, delays, mix, sleepers, throughput, triggers};
+
+// The server's allocator, so that the null server differs from it in nothing but the work.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Proofs and measurements of a running Millwork. Each command prints a table and a line of JSON, and fails where
+/// something was not as it should be.
+#[derive(Debug, Parser)]
+#[command(name = "millwork-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Kill the server again and again while it works; nothing that it acknowledged may be lost or done twice.
+    Crash(crash::Options),
+    /// Many short delays at once.
+    Delays(Against<delays::Options>),
+    /// What a sleeping run costs in memory, and how late it wakes.
+    Sleepers(Against<sleepers::Options>),
+    /// Acknowledged triggers a second, against a server that does nothing.
+    Triggers(Against<triggers::Options>),
+    /// Completed runs a second, and how long a single one takes.
+    Throughput(Against<throughput::Options>),
+    /// The everyday mix of many users.
+    Mix(Against<mix::Options>),
+    /// Walk through the API and the connectors and compare with what they promise.
+    Contract(Against<contract::Options>),
+    /// Listen for webhooks, and print what comes.
+    Sink(sink::Options),
+    /// Serve the API's trigger without doing anything.
+    NullServer(null_server::Options),
+}
+
+/// A command against a server: one of its own, or one that runs already.
+#[derive(Debug, clap::Args)]
+struct Against<O: clap::Args> {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Use the server that listens here, in place of starting one.
+    #[arg(long, value_name = "IP:PORT", requires = "pid", conflicts_with_all = ["millwork", "work_dir", "server_args"])]
+    address: Option<SocketAddr>,
+    /// The process of that server.
+    #[arg(long, requires = "address")]
+    pid: Option<u32>,
+    #[command(flatten)]
+    options: O,
+}
+
+/// A server that is ready. One that was started for the command ends with it.
+struct Target {
+    address: SocketAddr,
+    pid: u32,
+    _own: Option<Millwork>,
+}
+
+impl<O: clap::Args> Against<O> {
+    async fn target(&self) -> Result<Target> {
+        if let (Some(address), Some(pid)) = (self.address, self.pid) {
+            return Ok(Target {
+                address,
+                pid,
+                _own: None,
+            });
+        }
+        let server = Millwork::launch(&self.server).await?;
+        Ok(Target {
+            address: server.address(),
+            pid: server.pid()?,
+            _own: Some(server),
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Crash(options) => show("crash", &crash::run(options).await?),
+        Command::Delays(against) => {
+            let target = against.target().await?;
+            show(
+                "delays",
+                &delays::run(target.address, &against.options).await?,
+            )
+        }
+        Command::Sleepers(against) => {
+            let target = against.target().await?;
+            show(
+                "sleepers",
+                &sleepers::run(target.address, target.pid, &against.options).await?,
+            )
+        }
+        Command::Triggers(against) => {
+            let target = against.target().await?;
+            let tool = std::env::current_exe().context("could not tell where this tool is")?;
+            let null = NullServer::launch(&tool).await?;
+            show(
+                "triggers",
+                &triggers::run(target.address, null.address(), &against.options).await?,
+            )
+        }
+        Command::Throughput(against) => {
+            let target = against.target().await?;
+            show(
+                "throughput",
+                &throughput::run(target.address, &against.options).await?,
+            )
+        }
+        Command::Mix(against) => {
+            let target = against.target().await?;
+            show("mix", &mix::run(target.address, &against.options).await?)
+        }
+        Command::Contract(against) => {
+            let target = against.target().await?;
+            let sink = Sink::open(Temper::default()).await?;
+            show(
+                "contract",
+                &contract::run(target.address, &sink, &against.options).await?,
+            )
+        }
+        Command::Sink(options) => sink::run(options).await,
+        Command::NullServer(options) => null_server::run(options).await,
+    }
+}
+
+fn show(command: &str, report: &impl Report) -> Result<()> {
+    println!("{}", render(command, report)?);
+    report.verdict()
+}

@@ -1,0 +1,319 @@
+//! What happened to a run: the journal, and the only place that knows how it is written down.
+//!
+//! A record is one JSON object, `{"v":1,"at":<microseconds>,"event":{"<kind>":{…}}}`. The format is versioned: a
+//! later host reads every version that was ever released, and an older host refuses a newer one in words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::id::WorkflowId;
+use crate::json::Json;
+use crate::outcome::{Failure, Then, Wake};
+use crate::step::StepKey;
+use crate::time::Timestamp;
+
+/// The version of the journal format that this code writes.
+pub const FORMAT: u32 = 1;
+
+/// Where an event stands in its run's journal, from zero.
+pub type Seq = u32;
+
+/// An event with its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to a run. Past tense: an event is never taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The run exists. Always the first event, and only the first.
+    RunCreated(Arc<RunCreated>),
+    /// An attempt began. Written before an attempt that may run only once, and for attempts that take long enough
+    /// to be looked at; the others begin and end between two records.
+    StepStarted {
+        /// The step.
+        step: StepKey,
+        /// Which attempt, from one.
+        attempt: u32,
+    },
+    /// An attempt asked to be woken later.
+    StepSuspended {
+        /// The step.
+        step: StepKey,
+        /// Which attempt, from one.
+        attempt: u32,
+        /// When the call began.
+        started_at: Timestamp,
+        /// What it waits for.
+        wait: Wait,
+        /// What the connector left for itself, as Base64.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "base64_bytes")]
+        state: Vec<u8>,
+        /// What happens on waking.
+        then: Then,
+        /// What the connector said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        log: Vec<LogLine>,
+    },
+    /// A suspended step woke and is to be called again.
+    StepResumed {
+        /// The step.
+        step: StepKey,
+        /// What woke it.
+        wake: Wake,
+    },
+    /// The step is done.
+    StepSucceeded {
+        /// The step.
+        step: StepKey,
+        /// Which attempt, from one.
+        attempt: u32,
+        /// When the attempt began.
+        started_at: Timestamp,
+        /// Its result.
+        output: Json,
+        /// What the connector said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        log: Vec<LogLine>,
+    },
+    /// An attempt failed, and another will be made.
+    StepRetryScheduled {
+        /// The step.
+        step: StepKey,
+        /// Which attempt failed, from one.
+        attempt: u32,
+        /// When the attempt began.
+        started_at: Timestamp,
+        /// Why it failed.
+        failure: Failure,
+        /// When the next one begins.
+        due: Timestamp,
+        /// What the connector said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        log: Vec<LogLine>,
+    },
+    /// The step failed for good.
+    StepFailed {
+        /// The step.
+        step: StepKey,
+        /// Which attempt was the last, from one.
+        attempt: u32,
+        /// When the attempt began.
+        started_at: Timestamp,
+        /// Why it failed.
+        failure: Failure,
+        /// What the connector said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        log: Vec<LogLine>,
+    },
+    /// The step's condition did not hold.
+    StepSkipped {
+        /// The step.
+        step: StepKey,
+    },
+    /// The step was running or waiting when its run ended.
+    StepCancelled {
+        /// The step.
+        step: StepKey,
+    },
+    /// Every step is done.
+    RunSucceeded {},
+    /// A step failed and with it the run.
+    RunFailed {
+        /// The step that failed.
+        step: StepKey,
+        /// A word for programs.
+        code: String,
+        /// A sentence for people.
+        message: String,
+    },
+    /// Somebody asked for it to end.
+    RunCancelled {
+        /// What they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+/// How a run began. All that it will ever depend on from outside is named here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunCreated {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// The version of the workflow that this run keeps to its end.
+    pub version: u32,
+    /// What the trigger carried.
+    pub payload: Json,
+    /// What each `type` of the definition meant when the run began.
+    pub plugins: BTreeMap<String, Pin>,
+}
+
+/// The exact plugin that a run uses for a `type`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The plugin's bytes.
+    pub digest: Digest,
+    /// The action.
+    pub action: String,
+    /// The plugin's own time limit for an attempt, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// The plugin's own number of attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
+}
+
+/// What a suspended step waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wait {
+    /// A point in time.
+    Time {
+        /// When.
+        due: Timestamp,
+    },
+    /// A named signal.
+    Signal {
+        /// Its name.
+        name: String,
+        /// When to stop waiting; never where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
+}
+
+impl Wait {
+    /// When the clock ends the wait, if ever.
+    #[must_use]
+    pub const fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Time { due } => Some(*due),
+            Self::Signal { deadline, .. } => *deadline,
+        }
+    }
+}
+
+/// A line that a connector wrote to its log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// How loud.
+    pub level: LogLevel,
+    /// What it said.
+    pub message: String,
+}
+
+/// How loud a line of a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// The smallest steps.
+    Trace,
+    /// For who looks into it.
+    Debug,
+    /// The story.
+    Info,
+    /// Something is off, and it went on.
+    Warn,
+    /// Somebody should look.
+    Error,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A later host wrote it.
+    #[error(
+        "the record has journal format {found}, this host reads up to {FORMAT}: use the version of the host that wrote it, or a later one"
+    )]
+    Newer {
+        /// The format found.
+        found: u32,
+    },
+    /// It is damaged.
+    #[error("the record is damaged")]
+    Damaged(#[source] serde_json::Error),
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u32,
+    at: Timestamp,
+    event: &'a Event,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    at: Timestamp,
+    event: Event,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+impl Record {
+    /// Writes the record as the journal keeps it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        serde_json::to_string(&Written {
+            v: FORMAT,
+            at: self.at,
+            event: &self.event,
+        })
+        .expect("an event is made of strings, numbers and JSON, all of which can be written")
+    }
+
+    /// Reads a record back.
+    ///
+    /// # Errors
+    /// Where a later host wrote it, or it is damaged.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        match serde_json::from_str::<Read>(text) {
+            // Format 1 is the first: there is no older one to convert.
+            Ok(Read { at, event }) if text.starts_with("{\"v\":1,") => Ok(Self { at, event }),
+            read => {
+                let Version { v } = serde_json::from_str(text).map_err(DecodeError::Damaged)?;
+                if v > FORMAT {
+                    return Err(DecodeError::Newer { found: v });
+                }
+                if v == 0 {
+                    return Err(DecodeError::Damaged(serde::de::Error::custom(
+                        "there never was a journal format 0",
+                    )));
+                }
+                let Read { at, event } = read.map_err(DecodeError::Damaged)?;
+                Ok(Self { at, event })
+            }
+        }
+    }
+}
+
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD
+            .decode(text.as_bytes())
+            .map_err(serde::de::Error::custom)
+    }
+}

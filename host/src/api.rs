@@ -1,0 +1,143 @@
+//! The REST API: every route on this page, one file a noun behind it.
+//!
+//! [`router`] makes the routes, [`server`] serves them. Nothing outside this folder knows of requests and statuses.
+
+mod body;
+mod health;
+mod json;
+mod observe;
+pub mod openapi;
+mod page;
+mod plugins;
+mod problem;
+mod query;
+mod root;
+mod runs;
+pub mod server;
+mod trigger;
+mod workflows;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::any;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+pub use plugins::{ActionView, PluginView};
+
+use crate::engine::Engine;
+use body::Limit;
+use observe::Observe;
+
+/// What the API is made of.
+pub struct Parts {
+    /// The engine.
+    pub engine: Engine,
+    /// Lists the plugins that are there now.
+    pub plugins: Box<dyn Fn() -> Vec<PluginView> + Send + Sync>,
+    /// Writes the metrics down.
+    pub metrics: PrometheusHandle,
+    /// Cancelled when the process is about to end.
+    pub closing: CancellationToken,
+    /// How large a payload may be.
+    pub payload_max_bytes: NonZeroUsize,
+    /// How large a definition may be.
+    pub definition_max_bytes: NonZeroUsize,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// The longest wait that a trigger may ask for.
+    pub wait_max: Duration,
+}
+
+/// The API's state, one for all requests.
+#[derive(Clone)]
+struct Api(Arc<Parts>);
+
+/// Every route there is, with its description.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(observed(routes!(root::hello)))
+        .routes(observed(routes!(workflows::create)))
+        .routes(observed(routes!(workflows::show)))
+        .routes(observed(routes!(trigger::trigger)))
+        .routes(observed(routes!(runs::list)))
+        .routes(observed(routes!(runs::show)))
+        .routes(observed(routes!(runs::cancel)))
+        .routes(observed(routes!(plugins::list)))
+        .routes(observed(routes!(health::health)))
+        .routes(observed(routes!(health::live)))
+        .routes(observed(routes!(health::ready)))
+        .routes(observed(routes!(root::metrics)))
+        .routes(observed(routes!(root::problem_page)))
+        .routes(observed(routes!(openapi::openapi)))
+}
+
+/// The API.
+pub fn router(parts: Parts) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    // The pages are in the binary; they read the description from this server.
+    let pages = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
+    let pages: Router<Api> = pages.into();
+    routes
+        .merge(pages.layer(Observe::new("/docs")))
+        .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
+        .with_state(Api(Arc::new(parts)))
+}
+
+/// Puts the layer around a route that every request goes through.
+fn observed((schemas, paths, handlers): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
+    let path = paths.paths.keys().next().cloned().unwrap_or_default();
+    (schemas, paths, handlers.layer(Observe::new(path)))
+}
+
+impl Api {
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    fn plugins(&self) -> Vec<PluginView> {
+        (self.0.plugins)()
+    }
+
+    fn render_metrics(&self) -> String {
+        self.0.metrics.render()
+    }
+
+    fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    fn body_timeout(&self) -> Duration {
+        self.0.body_timeout
+    }
+
+    fn wait_max(&self) -> Duration {
+        self.0.wait_max
+    }
+
+    fn payload_limit(&self) -> Limit {
+        Limit {
+            what: "the payload",
+            bytes: self.0.payload_max_bytes,
+            around_bytes: 0,
+            setting: "limits.payload_max_bytes",
+        }
+    }
+
+    fn definition_limit(&self) -> Limit {
+        Limit {
+            what: "the definition",
+            bytes: self.0.definition_max_bytes,
+            around_bytes: 0,
+            setting: "limits.definition_max_bytes",
+        }
+    }
+}

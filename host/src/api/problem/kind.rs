@@ -1,0 +1,112 @@
+//! The kinds of problems: their statuses, their words, and a page each.
+
+use axum::http::StatusCode;
+
+/// Declares the kinds: name, status, the page under `docs/errors/` that its
+/// address leads to, title, and a detail as it may read.
+macro_rules! kinds {
+    ($($kind:ident = $status:ident, $slug:literal, $title:literal, $example:literal;)*) => {
+        /// A kind of problem.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(in crate::api) enum Kind {
+            $(#[doc = $title] $kind,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            pub(in crate::api) const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            pub(in crate::api) const fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status),* }
+            }
+
+            pub(in crate::api) const fn slug(self) -> &'static str {
+                match self { $(Self::$kind => $slug),* }
+            }
+
+            pub(in crate::api) const fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title),* }
+            }
+
+            /// A detail, as it may read.
+            pub(in crate::api) const fn example(self) -> &'static str {
+                match self { $(Self::$kind => $example),* }
+            }
+
+            /// The page about it, in Markdown.
+            pub(in crate::api) const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$kind => include_str!(concat!("../../../../docs/errors/", $slug, ".md"))),*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    MalformedJson = BAD_REQUEST, "malformed-json", "Malformed JSON",
+        "the body is not JSON: expected `,` or `}` at line 1 column 17";
+    UnknownWorkflow = NOT_FOUND, "unknown-workflow", "Unknown workflow",
+        "Workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 not found";
+    UnknownRun = NOT_FOUND, "unknown-run", "Unknown run",
+        "Workflow run not found";
+    UnknownRoute = NOT_FOUND, "unknown-route", "Unknown route",
+        "nothing is served under this path; /docs shows every path there is";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed",
+        "this path has other methods; the header Allow names them";
+    BodyTimeout = REQUEST_TIMEOUT, "body-timeout", "Body timeout",
+        "the body was not there after 30s, the limit (server.body_timeout)";
+    RunFinished = CONFLICT, "run-finished", "Run finished",
+        "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has ended: its status is success";
+    IdempotencyKeyReused = CONFLICT, "idempotency-key-reused", "Idempotency key reused",
+        "the idempotency key \"order-7\" was used with another request";
+    PluginMissing = CONFLICT, "plugin-missing", "Plugin missing",
+        "workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 cannot start: there is no plugin \"slack\"";
+    TooLarge = PAYLOAD_TOO_LARGE, "too-large", "Too large",
+        "the payload is larger than 2097152 bytes, the limit (limits.payload_max_bytes)";
+    WrongContentType = UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type",
+        "send the body as JSON, with the header Content-Type: application/json";
+    InvalidDefinition = UNPROCESSABLE_ENTITY, "invalid-definition", "Invalid definition",
+        "the definition does not hold: /steps/0/type: is missing: a step needs it";
+    InvalidRequest = UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request",
+        "the request does not hold: limit: must be a whole number from 1 to 200";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error",
+        "something went wrong here; the log has more under the request's identifier";
+    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded",
+        "1000001 runs wait to be executed, the limit is 1000000 (engine.backlog_max)";
+    ShuttingDown = SERVICE_UNAVAILABLE, "shutting-down", "Shutting down",
+        "the engine is shutting down";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Unavailable",
+        "the store is unavailable: could not commit";
+}
+
+impl Kind {
+    /// The address of the page about it, from the root of this server.
+    pub(in crate::api) fn page(self) -> String {
+        format!("/docs/errors/{}", self.slug())
+    }
+
+    /// Finds a kind by the last part of its page's address.
+    pub(in crate::api) fn find(slug: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.slug() == slug)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_page_that_says_what_to_do() {
+        for &kind in Kind::ALL {
+            let text = kind.text();
+            let status = kind.status().as_u16();
+            assert!(
+                text.starts_with(&format!("# {} ({status})\n", kind.title())),
+                "{kind:?}"
+            );
+            assert!(text.contains("\n## What to try\n"), "{kind:?}");
+            assert_eq!(Kind::find(kind.slug()), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Workflows: creating one, reading one.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use millwork_core::id::WorkflowId;
+use millwork_store::Workflow;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::body::{self, Members};
+use super::json::{Time, answer};
+use super::openapi::{
+    Body as BodyProblems, InvalidDefinition, InvalidRequest, Unavailable, UnknownWorkflow,
+};
+use super::problem::{Kind, Problem};
+use super::query::Id;
+
+/// A workflow.
+#[derive(ToSchema)]
+#[schema(as = Definition, example = json!({
+    "id": "order-paid",
+    "name": "Order paid",
+    "steps": [
+        {"name": "cool-off", "type": "delay", "config": {"duration": 60}},
+        {"name": "tell", "type": "webhook", "config": {"url": "https://shop.example/told/${payload.order_id}", "method": "POST"}},
+    ],
+}))]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+pub(super) struct Definition {
+    /// A label of your own. It is shown and not looked up.
+    id: Option<String>,
+    /// The name, for people.
+    #[schema(max_length = 128)]
+    name: String,
+    /// What it is for.
+    description: Option<String>,
+    /// What is done. A step without `needs` waits for the one above it.
+    #[schema(max_items = 1000)]
+    steps: Vec<StepDefinition>,
+}
+
+/// A step of a workflow.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+struct StepDefinition {
+    /// Its name, unique in the workflow.
+    #[schema(max_length = 128, example = "fetch")]
+    name: String,
+    /// What it does: a plugin, with an optional action and version.
+    #[schema(example = "webhook")]
+    r#type: String,
+    /// For the plugin, which brings a JSON Schema for it. Texts may hold `${…}`.
+    #[schema(value_type = Option<Object>)]
+    config: Option<()>,
+    /// The steps it waits for; the one above it where nothing is said.
+    needs: Option<Vec<String>>,
+    /// An expression that has to hold, or the step is skipped.
+    #[schema(example = "${payload.total > 100}")]
+    r#if: Option<Condition>,
+    /// How it is tried again.
+    retry: Option<RetryDefinition>,
+    /// How long an attempt may take.
+    #[schema(example = "20s")]
+    timeout: Option<Span>,
+    /// What a crash in the middle of an attempt means: the attempt is made again (`at-least-once`), or the step fails (`at-most-once`).
+    #[schema(example = "at-least-once")]
+    delivery: Option<String>,
+}
+
+/// How a step is tried again.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+struct RetryDefinition {
+    /// Attempts in all.
+    #[schema(minimum = 1, maximum = 1000, example = 6)]
+    max_attempts: Option<u32>,
+    /// The wait before the second attempt.
+    #[schema(example = "1s")]
+    initial: Option<Span>,
+    /// How much longer each further wait is.
+    #[schema(minimum = 1, maximum = 100, example = 2)]
+    factor: Option<f64>,
+    /// The longest wait.
+    #[schema(example = "1m")]
+    max: Option<Span>,
+    /// `full` draws each wait at random up to its length, `none` does not.
+    #[schema(example = "full")]
+    jitter: Option<String>,
+}
+
+/// A span of time: seconds as a number, or a text such as `500ms`, `20s` or `1h30m`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+enum Span {
+    Seconds(f64),
+    Text(String),
+}
+
+/// An expression, with or without its `${…}`, or a constant.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+enum Condition {
+    Expression(String),
+    Constant(bool),
+}
+
+/// A workflow that has been created.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WorkflowCreated)]
+pub(super) struct Created {
+    /// Always the same sentence.
+    #[schema(example = "Workflow created successfully")]
+    message: &'static str,
+    /// The workflow's identifier.
+    #[schema(value_type = Uuid)]
+    workflow_id: WorkflowId,
+}
+
+/// Create a workflow
+///
+/// The definition is checked whole, each configuration by its plugin; what is refused is refused with everything that is wrong.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workflows",
+    operation_id = "create_workflow",
+    tag = "workflows",
+    request_body(content = Definition, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The workflow is there", body = Created),
+        BodyProblems, InvalidDefinition, Unavailable,
+    ),
+)]
+pub(super) async fn create(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = body::read_json(&headers, body, api.definition_limit(), api.body_timeout()).await?;
+    let workflow_id = api.engine().create_workflow(body::document(&body)?).await?;
+    Ok(answer(
+        StatusCode::OK,
+        &Created {
+            message: "Workflow created successfully",
+            workflow_id,
+        },
+    ))
+}
+
+/// A workflow: the definition as it was written, and what the server knows of it.
+#[derive(ToSchema)]
+#[schema(as = Workflow)]
+#[expect(
+    dead_code,
+    reason = "it only describes the answer, which is the definition as it was written"
+)]
+pub(super) struct WorkflowDocument {
+    /// The workflow's identifier.
+    #[schema(value_type = Uuid)]
+    uuid: WorkflowId,
+    /// The author's own label.
+    #[schema(required)]
+    id: Option<String>,
+    /// The name, for people.
+    name: String,
+    /// What it is for.
+    #[schema(required)]
+    description: Option<String>,
+    /// What is done.
+    steps: Vec<StepDefinition>,
+    /// The version that is shown: the newest.
+    #[schema(example = 1)]
+    version: u32,
+    /// When this version was created.
+    created_at: Time,
+}
+
+/// Read a workflow
+///
+/// The newest version, as it was written.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workflows/{workflow_id}",
+    operation_id = "get_workflow",
+    tag = "workflows",
+    params(("workflow_id" = Uuid, Path, description = "The workflow, with or without dashes")),
+    responses((status = 200, description = "The workflow", body = WorkflowDocument), UnknownWorkflow, InvalidRequest, Unavailable),
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Id(id): Id<WorkflowId>,
+) -> Result<Response, Problem> {
+    let workflow = api.engine().find_workflow(id).await?;
+    let workflow = workflow
+        .ok_or_else(|| Problem::new(Kind::UnknownWorkflow, format!("Workflow {id} not found")))?;
+    let definition = serde_json::from_str(&workflow.definition)
+        .map_err(|error| Problem::internal().caused_by(error))?;
+    Ok(answer(
+        StatusCode::OK,
+        &Shown {
+            workflow: &workflow,
+            definition,
+        },
+    ))
+}
+
+/// The definition's own members, with ours around them.
+struct Shown<'a> {
+    workflow: &'a Workflow,
+    definition: Members<'a>,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            workflow,
+            definition: Members(members),
+        } = self;
+        let find = |name| {
+            members
+                .iter()
+                .find(|(member, _)| member == name)
+                .map(|(_, value)| *value)
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("uuid", &workflow.id)?;
+        for name in ["id", "name", "description"] {
+            map.serialize_entry(name, find(name).unwrap_or(RawValue::NULL))?;
+        }
+        let ours = ["uuid", "id", "name", "description", "version", "created_at"];
+        for (name, value) in members.iter().filter(|(name, _)| !ours.contains(&&**name)) {
+            map.serialize_entry(name, value)?;
+        }
+        map.serialize_entry("version", &workflow.version)?;
+        map.serialize_entry("created_at", &Time(workflow.created_at))?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millwork_core::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_shown_as_it_was_written_with_what_the_server_knows() {
+        let workflow = Workflow {
+            id: WorkflowId::from_bytes([2; 16]),
+            version: 1,
+            name: "n".to_owned(),
+            definition: r#"{"steps":[{"name":"a","type":"delay","config":{"duration":1.50}}],"name":"n","uuid":"theirs"}"#.to_owned(),
+            created_at: Timestamp::from_micros(5),
+        };
+        let definition = serde_json::from_str(&workflow.definition).expect("it is an object");
+        let shown = serde_json::to_string(&Shown {
+            workflow: &workflow,
+            definition,
+        })
+        .expect("it is JSON");
+        insta::assert_snapshot!(shown, @r#"{"uuid":"02020202-0202-0202-0202-020202020202","id":null,"name":"n","description":null,"steps":[{"name":"a","type":"delay","config":{"duration":1.50}}],"version":1,"created_at":"1970-01-01T00:00:00.000005Z"}"#);
+    }
+}

@@ -1,0 +1,48 @@
+//! What the start prints: where it listens, where the data is, which plugins there are, and what to type first.
+
+use std::net::SocketAddr;
+
+use millwork_plugin::RefusedFile;
+
+use super::plugins::Loaded;
+use crate::config::Config;
+
+/// Prints to standard output; the log goes to standard error.
+pub(super) fn print(address: SocketAddr, config: &Config, loaded: &Loaded) {
+    println!(
+        "millwork {} listens on http://{address}",
+        env!("CARGO_PKG_VERSION")
+    );
+    println!(
+        "  data     {} (SQLite, queue in memory)",
+        config.data_dir.display()
+    );
+    println!("  plugins  {}", config.plugins_dir().display());
+    for plugin in loaded.plugins.list() {
+        println!(
+            "           {} {}  {}",
+            plugin.name(),
+            plugin.version(),
+            plugin.manifest.description
+        );
+    }
+    for RefusedFile { path, reason, .. } in &loaded.folder.refused {
+        println!("           refused: {}: {reason}", path.display());
+    }
+    println!("  docs     http://{address}/docs");
+    println!();
+    println!("Try it: post a workflow that sleeps a second, trigger it, read the finished run.");
+    println!();
+    println!("{}", first_command(address));
+    println!();
+}
+
+fn first_command(address: SocketAddr) -> String {
+    format!(
+        r#"  WORKFLOW=$(curl -s http://{address}/api/v1/workflows -H 'Content-Type: application/json' \
+    -d '{{"name":"hello","steps":[{{"name":"nap","type":"delay","config":{{"duration":1}}}}]}}' \
+    | sed 's/.*"workflow_id":"\([^"]*\)".*/\1/')
+  curl -s "http://{address}/api/v1/trigger?wait=10s" -H 'Content-Type: application/json' \
+    -d "{{\"workflow_id\":\"$WORKFLOW\"}}""#
+    )
+}

@@ -1,0 +1,156 @@
+//! The command line, as it reads. What the commands do is elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A durable workflow platform with sandboxed WebAssembly connectors.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(
+    name = "millwork",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+#[command(after_help = "Example:\n  millwork serve\n  curl http://127.0.0.1:8002/health")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the help shows the comments as they are"
+)]
+pub enum Command {
+    /// Run workflows: the API, the engine and the plugins in one process.
+    #[command(
+        after_help = "Example:\n  millwork serve --listen 0.0.0.0:8002 --data-dir /var/lib/millwork"
+    )]
+    Serve(Settings),
+    /// Look at the configuration.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    #[command(after_help = "Example:\n  millwork config show --config /etc/millwork.toml")]
+    Config(ConfigCommand),
+    /// Print the OpenAPI description of the API.
+    #[command(after_help = "Example:\n  millwork openapi > openapi.json")]
+    Openapi,
+    /// Print the version.
+    #[command(after_help = "Example:\n  millwork version")]
+    Version,
+}
+
+/// What to do with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Print what holds and where each setting came from, without secrets.
+    #[command(after_help = "Example:\n  MILLWORK_LISTEN=0.0.0.0:80 millwork config show")]
+    Show(Settings),
+}
+
+/// Settings that have a flag. Every other one is set in the file or by a variable: docs/config.md.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the help shows the comments as they are"
+)]
+pub struct Settings {
+    /// The address and port to listen on [default: 127.0.0.1:8002] [variable: MILLWORK_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// The folder in which everything is kept [default: ./millwork-data] [variable: MILLWORK_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// The folder that is watched for plugins [default: plugins in the data folder] [variable: MILLWORK_PLUGINS_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub plugins_dir: Option<String>,
+    /// The configuration file [default: ./millwork.toml, if it is there] [variable: MILLWORK_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The flags and the environment as layers of the configuration.
+    #[must_use]
+    pub fn into_layers(self) -> crate::config::Layers {
+        let flags = [
+            ("--listen", "server.listen", self.listen),
+            ("--data-dir", "data_dir", self.data_dir),
+            ("--plugins-dir", "plugins_dir", self.plugins_dir),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, setting, text)| Some((flag, setting, text?)));
+        crate::config::Layers {
+            file: self.config,
+            environment: crate::config::load::environment(),
+            flags: given.collect(),
+        }
+    }
+}
+
+/// Reads the command line of this process; help and mistakes end it.
+#[must_use]
+pub fn parse() -> Cli {
+    Cli::parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.starts_with("Example:\n  "),
+                "{} shows no example",
+                command.get_name()
+            );
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn a_flag_becomes_a_layer() {
+        let cli = Cli::try_parse_from([
+            "millwork",
+            "serve",
+            "--listen",
+            "0.0.0.0:1",
+            "--config",
+            "m.toml",
+        ]);
+        let Ok(Cli {
+            command: Command::Serve(settings),
+        }) = cli
+        else {
+            panic!("{cli:?}")
+        };
+        let layers = settings.into_layers();
+        assert_eq!(layers.file, Some(PathBuf::from("m.toml")));
+        assert_eq!(
+            layers.flags,
+            [("--listen", "server.listen", "0.0.0.0:1".to_owned())]
+        );
+    }
+}

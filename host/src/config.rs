@@ -1,0 +1,256 @@
+//! What an operator can set: plain sections with their defaults in sight.
+//!
+//! `config/load.rs` puts the layers together (defaults, file, environment, flags), `config/schema.rs` knows which keys there
+//! are, `config/reference.rs` writes `docs/config.md` and `millwork config show` from the comments below.
+
+pub mod load;
+pub mod reference;
+mod schema;
+mod secret;
+mod span;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+pub use load::{Layers, Loaded, load};
+pub use secret::Secret;
+pub(crate) use span::parse as parse_span;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder in which everything is kept: the database, compiled plugins.
+    pub data_dir: PathBuf,
+    /// The folder that is watched for plugins; `plugins` in the data folder where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugins_dir: Option<PathBuf>,
+    /// The HTTP server.
+    pub server: Server,
+    /// The engine.
+    pub engine: Engine,
+    /// How large things may be. A refusal names the limit and the setting.
+    pub limits: Limits,
+    /// The log, on standard error.
+    pub log: Log,
+    /// What `env` means in the expressions of workflows: names and texts. Every author of a workflow can read them.
+    pub env: BTreeMap<String, String>,
+    /// Secrets, which plugins use without seeing them: a text, `{ env = "NAME" }` or `{ file = "PATH" }`.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The plugins.
+    pub plugins: Plugins,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The address and port to listen on; `0.0.0.0:8002` for every address of this machine, port 0 for any free one.
+    #[serde(deserialize_with = "read_address")]
+    pub listen: SocketAddr,
+    /// How long a request that is under way may go on when the server is told to stop.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub shutdown_timeout: Duration,
+    /// How long a connection may take to send the head of its next request; so also how long an idle one is kept.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub idle_timeout: Duration,
+    /// How long a request may take to send its body.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub body_timeout: Duration,
+    /// The longest `wait` that a trigger may ask for.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub wait_max: Duration,
+}
+
+/// The engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// Runs that are executed at the same time. A run that waits is not executed.
+    pub in_flight_max: NonZeroUsize,
+    /// Runs that may wait to be executed before triggers are turned away.
+    pub backlog_max: NonZeroU64,
+    /// Runs that are held ready in memory; the others wait in the store.
+    pub queue_max: NonZeroUsize,
+    /// How long an attempt at a step is under way before the journal says that it has begun.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub record_start_after: Duration,
+    /// How long an `Idempotency-Key` is remembered.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub idempotency_kept: Duration,
+    /// How long a finished run is kept; `forever`, or a time such as `30d`.
+    #[serde(with = "span::or_forever")]
+    #[schemars(with = "span::Text")]
+    pub finished_kept: Option<Duration>,
+}
+
+/// How large things may be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The payload of a run, as JSON text.
+    pub payload_max_bytes: NonZeroUsize,
+    /// The definition of a workflow, as JSON text.
+    pub definition_max_bytes: NonZeroUsize,
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or by part as in `info,millwork::api=debug`.
+    pub filter: String,
+    /// `text` for people, `json` for machines; `auto` is text on a terminal and JSON elsewhere.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The plugins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugins {
+    /// What each plugin may do, by its name. Nothing, where nothing is said.
+    pub grants: BTreeMap<String, Grant>,
+    /// How much each call of a plugin may use.
+    pub limits: millwork_plugin::Limits,
+}
+
+/// What the operator grants one plugin. It also has to ask for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grant {
+    /// HTTP: `https://slack.com`, `https://*.example.com:8443`, `GET,HEAD https://example.com`, `*`.
+    pub http: Vec<String>,
+    /// Which addresses those hosts may have besides public ones: `loopback`, `private` or a network such as `10.1.0.0/16`.
+    pub private_networks: Vec<String>,
+    /// Small values kept between calls.
+    pub kv: bool,
+    /// Secrets that may be put into its requests, unseen, each with the hosts that it may be sent to.
+    pub secrets: BTreeMap<String, Vec<String>>,
+    /// Secrets that it may see.
+    pub reveal: Vec<String>,
+}
+
+impl Plugins {
+    /// The grants, each rule of them read.
+    ///
+    /// # Errors
+    /// The first rule that is none, with its place.
+    pub fn read_grants(&self) -> Result<millwork_plugin::Grants, String> {
+        let read = |(name, grant): (&String, &Grant)| {
+            let read = toml::Value::try_from(grant).map_err(|error| error.to_string());
+            let grant = read.and_then(|value| value.try_into().map_err(|error| error.to_string()));
+            Ok((
+                name.clone(),
+                grant.map_err(|error| format!("plugins.grants.{name}: {}", error.trim_end()))?,
+            ))
+        };
+        self.grants.iter().map(read).collect()
+    }
+}
+
+impl Config {
+    /// The folder that is watched for plugins.
+    #[must_use]
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.plugins_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("plugins"))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./millwork-data"),
+            plugins_dir: None,
+            server: Server::default(),
+            engine: Engine::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            plugins: Plugins::default(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8002)),
+            shutdown_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(120),
+            body_timeout: Duration::from_secs(30),
+            wait_max: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            in_flight_max: nonzero(1_000),
+            backlog_max: NonZeroU64::new(1_000_000).expect("a default is not zero"),
+            queue_max: nonzero(10_000),
+            record_start_after: Duration::from_millis(200),
+            idempotency_kept: Duration::from_secs(24 * 60 * 60),
+            finished_kept: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_max_bytes: nonzero(2 << 20),
+            definition_max_bytes: nonzero(1 << 20),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Auto,
+        }
+    }
+}
+
+const fn nonzero(value: usize) -> NonZeroUsize {
+    NonZeroUsize::new(value).expect("a default is not zero")
+}
+
+fn read_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        de::Error::custom(format_args!(
+            "{text:?} is not an address with a port, such as 127.0.0.1:8002"
+        ))
+    })
+}

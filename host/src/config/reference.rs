@@ -1,0 +1,245 @@
+//! The configuration in writing: `docs/config.md`, and what `millwork config show` prints.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::load::{DEFAULT_FILE, FILE_VARIABLE};
+use super::schema::{self, Setting};
+use super::{Loaded, Plugins, Secret};
+
+/// Writes the reference page.
+#[must_use]
+pub fn page() -> String {
+    let mut page = format!(
+        "# Configuration\n\n\
+         <!-- Written from the comments in host/src/config.rs; `UPDATE=1 cargo test -p millwork reference` writes it anew. -->\n\n\
+         Everything has a default: Millwork starts without a configuration. What is set comes, each layer stronger than the one before, from\n\n\
+         1. the defaults below,\n\
+         2. a TOML file: the one that `--config` or `{FILE_VARIABLE}` names, else `{DEFAULT_FILE}` in the working directory, if it is there,\n\
+         3. variables of the environment,\n\
+         4. flags (`millwork serve --help`).\n\n\
+         A setting that nobody knows is an error that names the nearest one, in the file as in the environment (every variable that begins with `MILLWORK_`; one that is empty counts as not set).\n\
+         Spans of time are texts such as `\"500ms\"`, `\"20s\"`, `\"1h30m\"` or `\"30d\"`. \
+         `millwork config show` prints what holds and where it came from, without secrets.\n"
+    );
+    let schema = schema::schema();
+    let settings = schema::settings();
+    write_section(
+        &mut page,
+        "The folders",
+        "",
+        settings.iter().filter(|setting| setting.path.len() == 1),
+    );
+    for (name, section) in schema::properties(&schema) {
+        let own = settings
+            .iter()
+            .filter(|setting| setting.path.len() == 2 && setting.path[0] == *name);
+        if own.clone().next().is_some() {
+            write_section(
+                &mut page,
+                &format!("`[{name}]`"),
+                &schema::description(section),
+                own,
+            );
+        }
+        for (path, map) in maps(name, section) {
+            write_map(&mut page, &path, map);
+        }
+    }
+    page
+}
+
+fn write_section<'a>(
+    page: &mut String,
+    title: &str,
+    text: &str,
+    settings: impl Iterator<Item = &'a Setting>,
+) {
+    let _ = write!(page, "\n## {title}\n\n");
+    if !text.is_empty() {
+        let _ = write!(page, "{text}\n\n");
+    }
+    page.push_str("| setting | default | variable | |\n|---|---|---|---|\n");
+    for Setting {
+        path,
+        variable,
+        description,
+        default,
+        ..
+    } in settings
+    {
+        let default = default
+            .as_ref()
+            .map(|default| format!("`{default}`"))
+            .unwrap_or_default();
+        let name = path.last().map(String::as_str).unwrap_or_default();
+        let _ = writeln!(
+            page,
+            "| `{name}` | {default} | `{variable}` | {} |",
+            description.replace('|', "\\|")
+        );
+    }
+}
+
+/// The maps in a section, or the section itself where it is one.
+fn maps<'a>(name: &str, section: &'a Value) -> Vec<(String, &'a Value)> {
+    if schema::members(section).is_some() {
+        return vec![(name.to_owned(), section)];
+    }
+    let inner = schema::properties(section).filter(|(_, inner)| schema::members(inner).is_some());
+    inner
+        .map(|(key, inner)| (format!("{name}.{key}"), inner))
+        .collect()
+}
+
+fn write_map(page: &mut String, path: &str, map: &Value) {
+    let members = schema::members(map).unwrap_or(&Value::Null);
+    let fields: Vec<_> = schema::properties(members).collect();
+    if fields.is_empty() {
+        let _ = write!(page, "\n## `[{path}]`\n\n{}\n", schema::description(map));
+        return;
+    }
+    let _ = write!(
+        page,
+        "\n## `[{path}.<name>]`\n\n{}\n\n| setting | |\n|---|---|\n",
+        schema::description(map)
+    );
+    for (name, field) in fields {
+        let _ = writeln!(
+            page,
+            "| `{name}` | {} |",
+            schema::description(field).replace('|', "\\|")
+        );
+    }
+}
+
+/// Writes what holds, as TOML, each setting with where it came from. Secrets are not shown.
+///
+/// # Errors
+/// Where a value cannot be written as TOML.
+pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
+    let mut table = toml::Table::try_from(&loaded.config)?;
+    let plugins_dir = loaded.config.plugins_dir().display().to_string();
+    table
+        .entry("plugins_dir")
+        .or_insert_with(|| toml::Value::String(plugins_dir));
+    let mut shown = String::new();
+    let mut section = None;
+    for Setting { path, .. } in schema::settings() {
+        let (key, own_section) = path.split_last().map_or(("", ""), |(key, rest)| {
+            (key, rest.first().map_or("", String::as_str))
+        });
+        if !own_section.is_empty() && section != Some(own_section.to_owned()) {
+            let _ = write!(shown, "\n[{own_section}]\n");
+            section = Some(own_section.to_owned());
+        }
+        let Some(value) = find(&table, &path) else {
+            continue;
+        };
+        let _ = write!(shown, "{key} = {value}");
+        if let Some(origin) = loaded.origins.get(&path.join(".")) {
+            let _ = write!(shown, "  # from {origin}");
+        }
+        shown.push('\n');
+    }
+    // The maps, as they were written.
+    let maps = toml::Table::try_from(Maps {
+        env: &loaded.config.env,
+        secrets: &loaded.config.secrets,
+        plugins: &loaded.config.plugins,
+    })?;
+    let _ = write!(shown, "\n{}", toml::to_string(&maps)?);
+    Ok(shown.trim_end().to_owned() + "\n")
+}
+
+#[derive(Serialize)]
+struct Maps<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    env: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: &'a BTreeMap<String, Secret>,
+    plugins: &'a Plugins,
+}
+
+fn find<'a>(table: &'a toml::Table, path: &[String]) -> Option<&'a toml::Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter()
+        .try_fold(table.get(first)?, |value, key| value.get(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::load::{Layers, merge};
+    use crate::generated;
+
+    #[test]
+    fn the_reference_page_is_what_the_code_says() {
+        generated::check("docs/config.md", &page());
+    }
+
+    #[test]
+    fn what_is_shown_says_where_it_came_from_and_no_secret() {
+        let file = "[engine]\nin_flight_max = 3\n[secrets]\ntoken = 'xyzzy'\n[plugins.grants.slack]\nkv = true";
+        let layers = Layers {
+            environment: vec![("MILLWORK_LISTEN".to_owned(), "0.0.0.0:80".to_owned())],
+            ..Layers::default()
+        };
+        let loaded = merge(Some((Path::new("m.toml"), file)), &layers).expect("it holds");
+        let shown = show(&loaded).expect("it is TOML");
+        insta::assert_snapshot!(shown, @r#"
+        data_dir = "./millwork-data"
+        plugins_dir = "./millwork-data/plugins"
+
+        [server]
+        listen = "0.0.0.0:80"  # from MILLWORK_LISTEN
+        shutdown_timeout = "20s"
+        idle_timeout = "2m"
+        body_timeout = "30s"
+        wait_max = "1m"
+
+        [engine]
+        in_flight_max = 3  # from m.toml
+        backlog_max = 1000000
+        queue_max = 10000
+        record_start_after = "200ms"
+        idempotency_kept = "24h"
+        finished_kept = "forever"
+
+        [limits]
+        payload_max_bytes = 2097152
+        definition_max_bytes = 1048576
+
+        [log]
+        filter = "info"
+        format = "auto"
+
+        [plugins.grants.slack]
+        http = []
+        kv = true
+        private_networks = []
+        reveal = []
+
+        [plugins.grants.slack.secrets]
+
+        [secrets]
+        token = "(redacted)"
+        "#);
+        assert!(!shown.contains("xyzzy"));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_again() {
+        let loaded = merge(None, &Layers::default()).expect("the defaults hold");
+        let shown = show(&loaded).expect("it is TOML");
+        let again =
+            merge(Some((Path::new("shown"), &shown)), &Layers::default()).expect("it holds");
+        assert_eq!(again.config.server, loaded.config.server);
+        assert_eq!(again.config.engine, loaded.config.engine);
+    }
+}

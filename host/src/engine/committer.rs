@@ -1,0 +1,102 @@
+//! Group commit: gathers what everybody wants written and hands it to the store in one piece.
+//!
+//! While one batch is being made durable the next one gathers, so the batch grows with the load and no timer is needed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use millwork_store::{Commit, Committed, Error, Store};
+use tokio::sync::{mpsc, oneshot};
+
+use super::schedule::Schedule;
+use crate::telemetry;
+
+/// Commits in one batch. More would make everybody wait for the last one's pages.
+const BATCH_MAX: usize = 4_096;
+
+/// Where commits are handed in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Committer {
+    queue: mpsc::UnboundedSender<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    commit: Commit,
+    answer: oneshot::Sender<Result<Committed, CommitError>>,
+}
+
+/// Nobody knows whether the commit was written. Load the run and look.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the store did not confirm the commit")]
+pub struct CommitError(#[source] pub Arc<Error>);
+
+impl Committer {
+    /// Starts the task that writes. It ends when the last committer is dropped and everything is written.
+    ///
+    /// A caller may go away while it waits, as a request does whose client hangs up. What it wanted is written all the
+    /// same, and the schedule is told to look for it.
+    pub(super) fn start(store: Arc<dyn Store>, schedule: Arc<Schedule>) -> Self {
+        // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
+        // requests and runs in flight, which are bounded.
+        let (queue, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(write_batches(store, schedule, waiting));
+        Self { queue }
+    }
+
+    /// Writes a commit, and answers once it is durable.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+        let (answer, written) = oneshot::channel();
+        let gone = || {
+            CommitError(Arc::new(Error::Unavailable {
+                action: "commit while shutting down",
+                source: "the committer has ended".into(),
+            }))
+        };
+        self.queue
+            .send(Waiting { commit, answer })
+            .map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
+    }
+}
+
+async fn write_batches(
+    store: Arc<dyn Store>,
+    schedule: Arc<Schedule>,
+    mut waiting: mpsc::UnboundedReceiver<Waiting>,
+) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let (commits, answers): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
+        metrics::histogram!(telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
+        metrics::counter!(telemetry::COMMITS)
+            .increment(u64::try_from(commits.len()).unwrap_or(u64::MAX));
+        let began = Instant::now();
+        let written = store.commit(commits).await;
+        metrics::histogram!(telemetry::COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
+        match written {
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    if answer.send(Ok(result)).is_err() {
+                        schedule.note_backlog();
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store did not take a batch of commits"
+                );
+                let error = CommitError(Arc::new(error));
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn count(commits: usize) -> f64 {
+    u32::try_from(commits).map_or(f64::INFINITY, f64::from)
+}

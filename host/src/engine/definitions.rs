@@ -1,0 +1,186 @@
+//! Checked definitions, kept ready: a version of a workflow never changes, so it is compiled once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millwork_core::connector::{Catalog, Connector, TypeRef};
+use millwork_core::definition::Problem;
+use millwork_core::event::Pin;
+use millwork_core::graph::{self, Graph};
+use millwork_core::id::WorkflowId;
+use millwork_plugin::PluginRuntime;
+use millwork_store::{Store, Workflow};
+use quick_cache::sync::Cache;
+use serde_json::Value;
+
+use super::Error;
+
+/// Definitions kept ready. One takes some kilobytes.
+const KEPT_MAX: usize = 10_000;
+
+/// Definitions by workflow and version, compiled.
+pub(super) struct Definitions {
+    store: Arc<dyn Store>,
+    plugins: Arc<dyn PluginRuntime>,
+    env: Arc<Value>,
+    /// The newest version's number of each workflow that was asked for without one.
+    compiled: Cache<(WorkflowId, u32), Arc<Compiled>>,
+    newest: Cache<WorkflowId, u32>,
+}
+
+/// A version of a workflow, ready to run.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) workflow: WorkflowId,
+    pub(super) version: u32,
+    pub(super) graph: Arc<Graph>,
+}
+
+impl Definitions {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        plugins: Arc<dyn PluginRuntime>,
+        env: Arc<Value>,
+    ) -> Self {
+        Self {
+            store,
+            plugins,
+            env,
+            compiled: Cache::new(KEPT_MAX),
+            newest: Cache::new(KEPT_MAX),
+        }
+    }
+
+    /// Checks a new definition whole: the document, the graph, and every configuration by its connector.
+    pub(super) async fn check(&self, document: &Value) -> Result<Graph, Vec<Problem>> {
+        let checked = graph::check(document, &Connectors(&*self.plugins), &self.env);
+        let mut problems = checked.problems;
+        for resolved in checked.connectors {
+            let found = self
+                .plugins
+                .validate(&resolved.connector, &resolved.config)
+                .await;
+            let placed = found
+                .into_iter()
+                .map(|f| Problem::new(format!("{}{}", resolved.path, f.path), f.message));
+            problems.extend(placed);
+        }
+        problems.sort();
+        problems.dedup();
+        checked
+            .graph
+            .filter(|_| problems.is_empty())
+            .ok_or(problems)
+    }
+
+    /// Keeps a definition that has just been stored.
+    pub(super) fn keep(&self, workflow: WorkflowId, version: u32, graph: Graph) {
+        let compiled = Arc::new(Compiled {
+            workflow,
+            version,
+            graph: Arc::new(graph),
+        });
+        self.compiled.insert((workflow, version), compiled);
+        self.newest.insert(workflow, version);
+    }
+
+    /// Finds the newest version of a workflow.
+    pub(super) async fn find_newest(&self, workflow: WorkflowId) -> Result<Arc<Compiled>, Error> {
+        if let Some(version) = self.newest.get(&workflow) {
+            return self.find(workflow, version).await;
+        }
+        let found = self
+            .store
+            .find_workflow(workflow, None)
+            .await?
+            .ok_or(Error::UnknownWorkflow(workflow))?;
+        self.newest.insert(workflow, found.version);
+        self.compile(&found)
+    }
+
+    /// Finds a version of a workflow.
+    pub(super) async fn find(
+        &self,
+        workflow: WorkflowId,
+        version: u32,
+    ) -> Result<Arc<Compiled>, Error> {
+        if let Some(compiled) = self.compiled.get(&(workflow, version)) {
+            return Ok(compiled);
+        }
+        let found = self
+            .store
+            .find_workflow(workflow, Some(version))
+            .await?
+            .ok_or(Error::UnknownWorkflow(workflow))?;
+        self.compile(&found)
+    }
+
+    fn compile(&self, stored: &Workflow) -> Result<Arc<Compiled>, Error> {
+        let damaged = |detail: String| {
+            Error::Store(millwork_store::Error::Damaged {
+                what: "a workflow definition",
+                detail,
+            })
+        };
+        let document: Value =
+            serde_json::from_str(&stored.definition).map_err(|error| damaged(error.to_string()))?;
+        let graph = Graph::load(&document, &self.env).map_err(|problems| {
+            let said: Vec<_> = problems
+                .iter()
+                .map(|p| format!("{}: {}", p.path, p.message))
+                .collect();
+            damaged(said.join("; "))
+        })?;
+        let compiled = Arc::new(Compiled {
+            workflow: stored.id,
+            version: stored.version,
+            graph: Arc::new(graph),
+        });
+        self.compiled
+            .insert((stored.id, stored.version), Arc::clone(&compiled));
+        Ok(compiled)
+    }
+
+    /// What each `type` of a workflow means now: what a run that begins now is pinned to.
+    pub(super) fn pins(&self, compiled: &Compiled) -> Result<BTreeMap<String, Pin>, Error> {
+        let mut pins = BTreeMap::new();
+        for node in compiled.graph.nodes() {
+            if pins.contains_key(&node.connector) {
+                continue;
+            }
+            let connector = resolve(&*self.plugins, &node.connector).map_err(|message| {
+                Error::PluginMissing {
+                    workflow: compiled.workflow,
+                    message,
+                }
+            })?;
+            pins.insert(node.connector.clone(), pin(connector));
+        }
+        Ok(pins)
+    }
+}
+
+fn resolve(plugins: &dyn PluginRuntime, reference: &str) -> Result<Connector, String> {
+    let reference: TypeRef = reference.parse().map_err(|error| format!("{error}"))?;
+    plugins.resolve(&reference)
+}
+
+fn pin(connector: Connector) -> Pin {
+    Pin {
+        digest: connector.digest,
+        action: connector.action,
+        timeout_ms: connector
+            .timeout
+            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        attempts_max: connector.attempts_max,
+    }
+}
+
+/// The plugin runtime, as core's checker sees it.
+struct Connectors<'a>(&'a dyn PluginRuntime);
+
+impl Catalog for Connectors<'_> {
+    fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
+        self.0.resolve(reference)
+    }
+}

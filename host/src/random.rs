@@ -1,0 +1,30 @@
+//! The one place that draws random numbers. What it draws is passed on as a value.
+
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::retry::Chance;
+use millwork_core::time::Timestamp;
+
+fn draw<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .expect("the operating system gives random bytes once it has started");
+    bytes
+}
+
+/// Makes the identifier of a new run.
+#[must_use]
+pub fn run_id(now: Timestamp) -> RunId {
+    RunId::from_parts(now, draw())
+}
+
+/// Makes the identifier of a new workflow.
+#[must_use]
+pub fn workflow_id(now: Timestamp) -> WorkflowId {
+    WorkflowId::from_parts(now, draw())
+}
+
+/// Draws the chance that shortens the wait before a next attempt.
+#[must_use]
+pub fn chance() -> Chance {
+    Chance::from_random(draw())
+}

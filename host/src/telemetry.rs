@@ -1,0 +1,343 @@
+//! What the host says of itself: the names of its metrics, and where its log goes.
+//!
+//! Whoever has something to count uses the name from here: `metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1)`.
+//! [`METRICS`] is the one list: what is not in it is not described, and a test complains.
+
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::Unit;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Runs that were accepted.
+pub const RUNS_TRIGGERED: &str = "millwork_runs_triggered_total";
+/// Runs that ended; `status`.
+pub const RUNS_COMPLETED: &str = "millwork_runs_completed_total";
+/// From the creation of a run to its end; `status`.
+pub const RUN_SECONDS: &str = "millwork_run_duration_seconds";
+/// Runs that wait to be executed.
+pub const BACKLOG: &str = "millwork_backlog_runs";
+/// Runs held in memory because they are due within the minute.
+pub const DUE_SOON: &str = "millwork_due_soon_runs";
+/// Runs that are being executed.
+pub const IN_FLIGHT: &str = "millwork_in_flight_runs";
+/// Steps that ended; `status`.
+pub const STEPS_COMPLETED: &str = "millwork_steps_completed_total";
+/// Attempts that failed and are made again.
+pub const STEP_RETRIES: &str = "millwork_step_retries_total";
+/// Calls of plugins; `plugin`, `result` (`completed`, `suspended`, `failed`).
+pub const PLUGIN_CALLS: &str = "millwork_plugin_calls_total";
+/// How long a call of a plugin takes; `plugin`.
+pub const PLUGIN_CALL_SECONDS: &str = "millwork_plugin_call_duration_seconds";
+/// Timers that fired.
+pub const TIMERS_FIRED: &str = "millwork_timers_fired_total";
+/// How much later than due a timer fires.
+pub const TIMER_LATENESS_SECONDS: &str = "millwork_timer_lateness_seconds";
+/// Commits to the store that were made.
+pub const COMMITS: &str = "millwork_commits_total";
+/// Commits that found their place in the journal taken.
+pub const COMMIT_CONFLICTS: &str = "millwork_commit_conflicts_total";
+/// How many commits are made durable at once.
+pub const COMMIT_BATCH_SIZE: &str = "millwork_commit_batch_size";
+/// How long it takes to make a batch durable.
+pub const COMMIT_SECONDS: &str = "millwork_commit_duration_seconds";
+/// HTTP requests; `route`, `method`, `status`.
+pub const HTTP_REQUEST_SECONDS: &str = "millwork_http_request_duration_seconds";
+/// HTTP connections that are open.
+pub const HTTP_CONNECTIONS: &str = "millwork_http_connections";
+
+/// A metric, as it describes itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// What it means.
+    pub help: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// How many fell below each of these bounds.
+    Histogram(&'static [f64]),
+}
+
+/// From a tenth of a millisecond to a minute.
+const SECONDS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0, 60.0,
+];
+/// From ten milliseconds to a day: runs sleep.
+const LONG_SECONDS: &[f64] = &[
+    0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0,
+];
+/// Powers of four, up to the largest batch.
+const SIZES: &[f64] = &[1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0];
+
+/// Every metric of the host.
+pub const METRICS: &[Metric] = &[
+    counter(RUNS_TRIGGERED, "Runs that were accepted"),
+    counter(RUNS_COMPLETED, "Runs that ended, by status"),
+    histogram(
+        RUN_SECONDS,
+        Unit::Seconds,
+        LONG_SECONDS,
+        "From the creation of a run to its end, by status",
+    ),
+    gauge(BACKLOG, "Runs that wait to be executed"),
+    gauge(
+        DUE_SOON,
+        "Runs held in memory because they are due within the minute",
+    ),
+    gauge(IN_FLIGHT, "Runs that are being executed"),
+    counter(STEPS_COMPLETED, "Steps that ended, by status"),
+    counter(STEP_RETRIES, "Attempts that failed and are made again"),
+    counter(PLUGIN_CALLS, "Calls of plugins, by plugin and result"),
+    histogram(
+        PLUGIN_CALL_SECONDS,
+        Unit::Seconds,
+        SECONDS,
+        "How long a call of a plugin takes, by plugin",
+    ),
+    counter(TIMERS_FIRED, "Timers that fired"),
+    histogram(
+        TIMER_LATENESS_SECONDS,
+        Unit::Seconds,
+        SECONDS,
+        "How much later than due a timer fires",
+    ),
+    counter(COMMITS, "Commits to the store that were made"),
+    counter(
+        COMMIT_CONFLICTS,
+        "Commits that found their place in the journal taken",
+    ),
+    histogram(
+        COMMIT_BATCH_SIZE,
+        Unit::Count,
+        SIZES,
+        "How many commits are made durable at once",
+    ),
+    histogram(
+        COMMIT_SECONDS,
+        Unit::Seconds,
+        SECONDS,
+        "How long it takes to make a batch of commits durable",
+    ),
+    histogram(
+        HTTP_REQUEST_SECONDS,
+        Unit::Seconds,
+        SECONDS,
+        "How long a request takes, by route, method and status",
+    ),
+    gauge(HTTP_CONNECTIONS, "HTTP connections that are open"),
+];
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        unit: Unit::Count,
+        help,
+        kind: Kind::Counter,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        unit: Unit::Count,
+        help,
+        kind: Kind::Gauge,
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    unit: Unit,
+    bounds: &'static [f64],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit,
+        help,
+        kind: Kind::Histogram(bounds),
+    }
+}
+
+/// How often samples of histograms are put into their buckets. Until then they are kept one by one.
+const UPKEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Installs the recorder for this process; the second time there is nothing left to do. Metrics that were touched
+/// before are lost, so this comes first.
+///
+/// # Errors
+/// Where somebody else has installed a recorder.
+pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let handle = build_metrics()?;
+    Ok(installed.insert(handle).clone())
+}
+
+fn build_metrics() -> Result<PrometheusHandle, BuildError> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in METRICS {
+        if let Kind::Histogram(bounds) = metric.kind {
+            builder =
+                builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), bounds)?;
+        }
+    }
+    let handle = builder.install_recorder()?;
+    for Metric {
+        name,
+        unit,
+        help,
+        kind,
+    } in METRICS.iter().copied()
+    {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(name, unit, help),
+            Kind::Gauge => metrics::describe_gauge!(name, unit, help),
+            Kind::Histogram(_) => metrics::describe_histogram!(name, unit, help),
+        }
+    }
+    Ok(handle)
+}
+
+/// Puts the samples of histograms into their buckets, again and again, until `closing`.
+pub async fn keep_up(metrics: PrometheusHandle, closing: CancellationToken) {
+    let mut beat = tokio::time::interval(UPKEEP_EVERY);
+    while closing.run_until_cancelled(beat.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+}
+
+/// Writes down how much waits and how much is in hand, again and again, until `closing`.
+pub async fn watch(engine: crate::engine::Engine, closing: CancellationToken) {
+    let mut beat = tokio::time::interval(UPKEEP_EVERY);
+    while closing.run_until_cancelled(beat.tick()).await.is_some() {
+        metrics::gauge!(BACKLOG).set(gauge_value(engine.backlog()));
+        metrics::gauge!(DUE_SOON).set(gauge_value(
+            u64::try_from(engine.due_soon()).unwrap_or(u64::MAX),
+        ));
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge of more than 2^53 runs may be off by one"
+)]
+fn gauge_value(count: u64) -> f64 {
+    count as f64
+}
+
+/// Sends the log to standard error, and panics to the log.
+///
+/// # Errors
+/// Where the filter cannot be read, or a log is installed already.
+pub fn install_log(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
+        anyhow::anyhow!(
+            "log.filter (MILLWORK_LOG) {:?} cannot be read: {error}",
+            log.filter
+        )
+    })?;
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let as_text = match log.format {
+        LogFormat::Auto => is_terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let installed = match as_text {
+        true => lines.with_ansi(is_terminal).try_init(),
+        false => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init(),
+    };
+    installed.map_err(|error| anyhow::anyhow!("the log cannot be installed: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic
+            .payload_as_str()
+            .unwrap_or("something that is no text");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(panic.place = place, panic.backtrace = %backtrace, "a task panicked: {message}");
+    }));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_described_once_and_named_by_its_unit() {
+        for metric in METRICS {
+            let same = METRICS
+                .iter()
+                .filter(|other| other.name == metric.name)
+                .count();
+            assert_eq!(same, 1, "{}", metric.name);
+            assert!(metric.name.starts_with("millwork_"), "{}", metric.name);
+            let holds = match metric.kind {
+                Kind::Counter => metric.name.ends_with("_total"),
+                Kind::Gauge => !metric.name.ends_with("_total"),
+                Kind::Histogram(bounds) => {
+                    bounds.is_sorted()
+                        && (metric.unit != Unit::Seconds || metric.name.ends_with("_seconds"))
+                }
+            };
+            assert!(holds, "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn a_metric_is_written_with_its_help_and_its_buckets() {
+        let metrics = install_metrics().expect("nobody else records");
+        metrics::histogram!(COMMIT_BATCH_SIZE).record(5.0);
+        let text = install_metrics().expect("it is the same one").render();
+        for line in [
+            "# HELP millwork_commit_batch_size How many commits are made durable at once",
+            "# TYPE millwork_commit_batch_size histogram",
+            "millwork_commit_batch_size_bucket{le=\"4\"} 0",
+            "millwork_commit_batch_size_bucket{le=\"16\"} 1",
+        ] {
+            assert!(
+                metrics.render().lines().any(|written| written == line),
+                "{line}\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_name_in_this_file_is_in_the_list() {
+        let names = include_str!("telemetry.rs")
+            .lines()
+            .filter(|line| line.starts_with("pub const") && line.contains(": &str"));
+        assert_eq!(names.count(), METRICS.len());
+    }
+}

@@ -1,0 +1,129 @@
+//! One suite for every store: what the port promises, sentence by sentence.
+//!
+//! A store joins with one line, which says how to make an empty one:
+//!
+//! ```text
+//! millwork_store::conformance!(memory, Subject::new(Memory::new()));
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+pub mod commits;
+pub mod due;
+pub mod history;
+pub mod keys;
+pub mod lists;
+pub mod others;
+pub mod retention;
+pub mod values;
+
+mod sample;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Store;
+
+/// A store under test, and what has to live as long as it does.
+pub struct Subject {
+    /// The store, empty.
+    pub store: Arc<dyn Store>,
+    _keep: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Subject {
+    /// A store that needs nothing else.
+    pub fn new(store: impl Store) -> Self {
+        Self {
+            store: Arc::new(store),
+            _keep: None,
+        }
+    }
+
+    /// A store and, say, the directory that it lies in. The store is dropped first.
+    pub fn keeping(store: impl Store, keep: impl Any + Send + Sync) -> Self {
+        Self {
+            store: Arc::new(store),
+            _keep: Some(Box::new(keep)),
+        }
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").finish_non_exhaustive()
+    }
+}
+
+/// Makes a module with a test for each sentence of the port. The second argument makes a [`Subject`]; each test makes its own.
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance! { @ $make;
+                commits::a_run_is_created_and_its_journal_read_back,
+                commits::a_journal_is_read_from_a_position_on,
+                commits::a_commit_goes_after_the_last_record,
+                commits::a_place_that_is_taken_conflicts_and_nothing_of_the_commit_is_written,
+                commits::a_gap_before_the_place_conflicts,
+                commits::a_run_that_exists_is_not_created_again,
+                commits::a_run_that_does_not_exist_is_not_advanced,
+                commits::a_commit_that_breaks_the_rules_of_its_form_conflicts,
+                commits::commits_of_one_call_are_taken_in_their_order,
+                commits::a_conflict_does_not_touch_the_other_commits_of_its_call,
+                commits::a_call_without_commits_is_answered,
+                commits::a_commit_that_got_through_conflicts_with_itself,
+                commits::of_many_writers_exactly_one_takes_each_place,
+                commits::a_record_of_a_mebibyte_is_kept,
+                commits::records_keep_every_character,
+                keys::a_key_makes_one_run,
+                keys::a_replay_tells_the_fingerprint_of_the_first_request,
+                keys::a_key_counts_within_its_workflow,
+                keys::an_expired_key_is_given_to_the_new_run,
+                keys::a_key_is_not_taken_by_a_commit_that_conflicts,
+                keys::a_run_that_exists_conflicts_also_where_its_own_key_made_it,
+                keys::two_commits_of_one_call_with_the_same_key_make_one_run,
+                keys::of_many_writers_exactly_one_takes_a_key,
+                lists::a_row_tells_what_was_committed_last,
+                lists::the_newest_come_first_unless_asked_otherwise,
+                lists::pages_follow_each_other_without_gap_or_overlap,
+                lists::a_list_is_filtered_by_workflow_and_status,
+                lists::a_status_named_twice_is_listed_once,
+                lists::bounds_of_time_are_exact_to_the_microsecond,
+                lists::a_list_of_nothing_is_empty,
+                lists::unfinished_runs_are_counted,
+                due::the_soonest_come_first_and_ties_go_by_run,
+                due::only_what_is_due_before_the_bound_is_listed,
+                due::pages_of_due_runs_follow_each_other,
+                due::a_run_moves_when_it_is_due_at_another_time,
+                due::a_run_with_nothing_to_do_is_not_listed,
+                others::the_newest_version_of_a_workflow_is_found,
+                others::a_version_of_a_workflow_never_changes,
+                others::a_plugin_is_kept_once,
+                others::the_store_gives_a_sign_of_life,
+                values::a_value_is_written_read_and_deleted,
+                values::a_writer_who_expects_something_else_is_told_what_is_there,
+                values::keys_do_not_touch_each_other,
+                values::a_version_is_never_given_twice,
+                values::of_racing_writers_none_is_lost,
+                retention::old_runs_go_in_batches_the_first_finished_first,
+                retention::runs_under_way_stay,
+                retention::a_removed_run_leaves_nothing_behind,
+                retention::expired_keys_are_forgotten_and_others_are_not,
+                history::random_histories_are_told_as_in_memory,
+            }
+        }
+    };
+    (@ $make:expr; $($area:ident::$test:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let subject: $crate::conformance::Subject = $make;
+                $crate::conformance::$area::$test(&*subject.store).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,263 @@
+//! Random histories: whatever is done to a store, it tells the same as the plainest store there is.
+
+use std::fmt::Debug;
+
+use millwork_core::run::{RunStatus, Summary};
+
+use super::sample::{advance, at, create_at, everything, key, new_of, run_at, workflow};
+use crate::chance::Chance;
+use crate::{Commit, Expected, Memory, Order, RunQuery, Store, ValueKey};
+
+const STEPS: usize = 400;
+const SEEDS: std::ops::Range<u64> = 1..9;
+
+/// Does the same to both, and compares every answer.
+pub async fn random_histories_are_told_as_in_memory(store: &dyn Store) {
+    // One after the other on the same store, in days of their own: it need not be empty for the second.
+    for seed in SEEDS {
+        let model = Memory::new();
+        tell(seed, store, &model).await;
+        // Away with it all: what is under way is ended first.
+        let leftover = model.list_runs(everything()).await.unwrap();
+        for row in leftover {
+            let seq = u32::try_from(model.load_journal(row.run, 0).await.unwrap().len())
+                .expect("few records");
+            let summary = Summary {
+                status: RunStatus::Success,
+                completed_at: Some(at(0)),
+                ..row.summary
+            };
+            store
+                .commit(vec![Commit {
+                    summary,
+                    due_at: None,
+                    ..advance(row.run, seq)
+                }])
+                .await
+                .unwrap();
+        }
+        store
+            .remove_finished(at(i64::from(u32::MAX)), at(i64::from(u32::MAX)), 100_000)
+            .await
+            .unwrap();
+        for name in 0..KEYS {
+            store
+                .write_value(&value_key(name), None, Expected::Any)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+const KEYS: u64 = 3;
+
+fn value_key(name: u64) -> ValueKey {
+    ValueKey {
+        plugin: "p".to_owned(),
+        workflow: "w".to_owned(),
+        key: name.to_string(),
+    }
+}
+
+async fn tell(seed: u64, store: &dyn Store, model: &dyn Store) {
+    let mut chance = Chance::from_seed(seed);
+    let same = |step: usize, what: &str, told: &dyn Debug, expected: &dyn Debug| {
+        assert_eq!(
+            format!("{told:?}"),
+            format!("{expected:?}"),
+            "{what} at step {step} of the history of seed {seed}"
+        );
+    };
+    for step in 0..STEPS {
+        let clock = i64::try_from(step).expect("few steps") * 300;
+        match chance.below(10) {
+            0..=5 => {
+                let call: Vec<Commit> = (0..chance.below(5))
+                    .map(|_| some_commit(&mut chance, clock))
+                    .collect();
+                let told = store.commit(call.clone()).await.unwrap();
+                same(
+                    step,
+                    &format!("{call:#?}"),
+                    &told,
+                    &model.commit(call.clone()).await.unwrap(),
+                );
+                for Commit { run, .. } in call {
+                    let from = u32::try_from(chance.below(3)).expect("small");
+                    let told = store.load_journal(run, from).await.unwrap();
+                    same(
+                        step,
+                        "a journal",
+                        &told,
+                        &model.load_journal(run, from).await.unwrap(),
+                    );
+                }
+            }
+            6 => {
+                let query = some_query(&mut chance, clock);
+                let told = store.list_runs(query.clone()).await.unwrap();
+                same(
+                    step,
+                    &format!("{query:?}"),
+                    &told,
+                    &model.list_runs(query).await.unwrap(),
+                );
+            }
+            7 => {
+                let limit = usize::try_from(chance.below(20)).expect("small");
+                let all = model
+                    .list_due(None, at(i64::from(u32::MAX)), 100)
+                    .await
+                    .unwrap();
+                let after = all
+                    .get(usize::try_from(chance.below(8)).expect("small"))
+                    .copied();
+                let before = at(some_time(&mut chance, clock));
+                let told = store.list_due(after, before, limit).await.unwrap();
+                same(
+                    step,
+                    "what is due",
+                    &told,
+                    &model.list_due(after, before, limit).await.unwrap(),
+                );
+            }
+            8 => {
+                write_some_value(&mut chance, store, model, |told, expected| {
+                    same(step, "a value", told, expected);
+                })
+                .await;
+            }
+            _ => {
+                let limit = usize::try_from(chance.below(4)).expect("small");
+                let before = at(some_time(&mut chance, clock) - 30_000);
+                let told = store
+                    .remove_finished(before, at(clock), limit)
+                    .await
+                    .unwrap();
+                same(
+                    step,
+                    "a removal",
+                    &told,
+                    &model
+                        .remove_finished(before, at(clock), limit)
+                        .await
+                        .unwrap(),
+                );
+            }
+        }
+        same(
+            step,
+            "the count",
+            &store.count_unfinished().await.unwrap(),
+            &model.count_unfinished().await.unwrap(),
+        );
+    }
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let all = RunQuery {
+            order,
+            ..everything()
+        };
+        let told = store.list_runs(all.clone()).await.unwrap();
+        same(
+            STEPS,
+            "all runs",
+            &told,
+            &model.list_runs(all).await.unwrap(),
+        );
+    }
+}
+
+/// A commit that may fit, and often does not: few runs and low numbers, so that they meet.
+fn some_commit(chance: &mut Chance, clock: i64) -> Commit {
+    let number = chance.below(40);
+    let created = i64::try_from(number).expect("small") * 700;
+    let run = run_at(created, u16::try_from(number).expect("small"));
+    let mut commit = if chance.below(3) == 0 {
+        let mut commit = create_at(run, at(created));
+        let new = new_of(&mut commit);
+        new.workflow = workflow(u8::try_from(chance.below(3)).expect("small"));
+        if chance.below(3) == 0 {
+            let name = chance.below(6).to_string();
+            let fingerprint = u8::try_from(chance.below(2)).expect("small");
+            new.idempotency = Some(key(&name, fingerprint, at(some_time(chance, created))));
+        }
+        commit
+    } else {
+        advance(run, u32::try_from(chance.below(6)).expect("small"))
+    };
+    commit.records = (0..chance.below(4))
+        .map(|_| format!("record {}", chance.next()))
+        .collect();
+    let status = RunStatus::ALL[usize::try_from(chance.below(6)).expect("small")];
+    commit.summary = Summary {
+        status,
+        started_at: (chance.below(2) == 0).then(|| at(some_time(chance, clock))),
+        // Only what is finished has an end; when, and whether it moves, is open.
+        completed_at: status
+            .is_finished()
+            .then(|| at(i64::try_from(chance.below(4)).expect("small") * 10_000)),
+        error: (chance.below(4) == 0).then(|| format!("error {}", chance.below(3))),
+    };
+    commit.due_at = (chance.below(3) > 0).then(|| at(some_time(chance, clock)));
+    commit
+}
+
+fn some_query(chance: &mut Chance, clock: i64) -> RunQuery {
+    let number = u16::try_from(chance.below(40)).expect("small");
+    RunQuery {
+        workflow: (chance.below(2) == 0)
+            .then(|| workflow(u8::try_from(chance.below(3)).expect("small"))),
+        statuses: RunStatus::ALL
+            .into_iter()
+            .filter(|_| chance.below(3) == 0)
+            .collect(),
+        created_from: (chance.below(3) == 0).then(|| at(some_time(chance, clock) / 4)),
+        created_before: (chance.below(3) == 0).then(|| at(some_time(chance, clock))),
+        after: (chance.below(3) == 0).then(|| run_at(i64::from(number) * 700, number)),
+        order: if chance.below(2) == 0 {
+            Order::NewestFirst
+        } else {
+            Order::OldestFirst
+        },
+        limit: usize::try_from(chance.below(30)).expect("small"),
+    }
+}
+
+/// A time not far from now; often the same one.
+fn some_time(chance: &mut Chance, clock: i64) -> i64 {
+    clock + i64::try_from(chance.below(5)).expect("small") * 5_000
+}
+
+/// Versions are each store's own; what is compared is whether they stood in the way.
+async fn write_some_value(
+    chance: &mut Chance,
+    store: &dyn Store,
+    model: &dyn Store,
+    same: impl Fn(&dyn Debug, &dyn Debug),
+) {
+    let key = value_key(chance.below(KEYS));
+    let value = (chance.below(3) > 0).then(|| chance.next().to_le_bytes().to_vec());
+    let lot = chance.below(4);
+    let mut told = Vec::new();
+    for store in [store, model] {
+        let found = store.find_value(&key).await.unwrap();
+        let version = found.as_ref().map_or(0, |found| found.version);
+        let expected = match lot {
+            0 => Expected::Any,
+            1 => Expected::Absent,
+            2 => Expected::Version(version),
+            _ => Expected::Version(version + 1_000_000),
+        };
+        let written = store
+            .write_value(&key, value.clone(), expected)
+            .await
+            .unwrap();
+        let kind = match written {
+            crate::Written::Version(after) => format!("written over {}", after > version),
+            crate::Written::Deleted => "deleted".to_owned(),
+            crate::Written::Conflict(found) => format!("conflict with {}", found.is_some()),
+        };
+        told.push((found.map(|found| found.bytes), kind));
+    }
+    same(&told[0], &told[1]);
+}

@@ -1,0 +1,174 @@
+//! Made-up runs. What is not said is plain: the tests say only what they are about.
+
+use millwork_core::digest::Digest;
+use millwork_core::event::Seq;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::run::{RunStatus, Summary};
+use millwork_core::time::Timestamp;
+
+use crate::{Commit, Committed, Idempotency, NewRun, Order, RunQuery, Store};
+
+/// So many microseconds into the day of the tests.
+pub(super) fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(1_795_384_000_000_000 + micros)
+}
+
+/// A run, created so many microseconds into the day; the number tells runs of one time apart.
+pub(super) fn run_at(micros: i64, number: u16) -> RunId {
+    let [high, low] = number.to_be_bytes();
+    RunId::from_parts(at(micros), [0, 0, 0, 0, 0, 0, 0, 0, high, low])
+}
+
+pub(super) fn run(number: u16) -> RunId {
+    run_at(0, number)
+}
+
+pub(super) fn workflow(number: u8) -> WorkflowId {
+    WorkflowId::from_parts(at(0), [number; 10])
+}
+
+pub(super) fn digest(number: u8) -> Digest {
+    Digest::from_bytes([number; 32])
+}
+
+pub(super) fn key(key: &str, fingerprint: u8, expires_at: Timestamp) -> Idempotency {
+    Idempotency {
+        key: key.to_owned(),
+        fingerprint: digest(fingerprint),
+        expires_at,
+    }
+}
+
+/// What a row says of a run in a state; with an end where it has ended.
+pub(super) fn summary(status: RunStatus) -> Summary {
+    Summary {
+        status,
+        started_at: (status != RunStatus::Pending).then(|| at(10)),
+        completed_at: status.is_finished().then(|| at(20)),
+        error: (status == RunStatus::Failed).then(|| "step \"fetch\" failed: no".to_owned()),
+    }
+}
+
+/// Creates a run that is pending and due at once.
+pub(super) fn create(run: RunId) -> Commit {
+    create_at(run, at(0))
+}
+
+pub(super) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
+    Commit {
+        run,
+        first_seq: 0,
+        records: vec![format!("{run} begins")],
+        summary: summary(RunStatus::Pending),
+        due_at: Some(created_at),
+        new: Some(NewRun {
+            workflow: workflow(1),
+            version: 1,
+            created_at,
+            idempotency: None,
+        }),
+    }
+}
+
+pub(super) fn create_with_key(run: RunId, key: Idempotency) -> Commit {
+    let mut commit = create(run);
+    new_of(&mut commit).idempotency = Some(key);
+    commit
+}
+
+pub(super) fn new_of(commit: &mut Commit) -> &mut NewRun {
+    commit.new.as_mut().expect("the commit creates a run")
+}
+
+/// Takes a run a record further; it runs, and is due as it was.
+pub(super) fn advance(run: RunId, first_seq: Seq) -> Commit {
+    Commit {
+        run,
+        first_seq,
+        records: vec![format!("{run} at {first_seq}")],
+        summary: summary(RunStatus::Running),
+        due_at: Some(at(0)),
+        new: None,
+    }
+}
+
+/// Ends a run.
+pub(super) fn end(
+    run: RunId,
+    first_seq: Seq,
+    status: RunStatus,
+    completed_at: Timestamp,
+) -> Commit {
+    let summary = Summary {
+        completed_at: Some(completed_at),
+        ..summary(status)
+    };
+    Commit {
+        summary,
+        due_at: None,
+        ..advance(run, first_seq)
+    }
+}
+
+/// Every run, newest first.
+pub(super) fn everything() -> RunQuery {
+    RunQuery {
+        workflow: None,
+        statuses: Vec::new(),
+        created_from: None,
+        created_before: None,
+        after: None,
+        order: Order::NewestFirst,
+        limit: 1_000,
+    }
+}
+
+/// Commits one thing.
+pub(super) async fn commit(store: &dyn Store, commit: Commit) -> Committed {
+    let mut answers = commit_all(store, vec![commit]).await;
+    answers.pop().expect("as many answers as commits")
+}
+
+pub(super) async fn commit_all(store: &dyn Store, commits: Vec<Commit>) -> Vec<Committed> {
+    let count = commits.len();
+    let answers = store
+        .commit(commits)
+        .await
+        .expect("the store takes commits");
+    assert_eq!(answers.len(), count, "as many answers as commits");
+    answers
+}
+
+/// Commits what must be written.
+pub(super) async fn write(store: &dyn Store, commits: Vec<Commit>) {
+    for answer in commit_all(store, commits).await {
+        assert_eq!(answer, Committed::Written);
+    }
+}
+
+pub(super) async fn journal(store: &dyn Store, run: RunId) -> Vec<String> {
+    store
+        .load_journal(run, 0)
+        .await
+        .expect("the store reads journals")
+}
+
+/// The runs of a list.
+pub(super) async fn list(store: &dyn Store, query: RunQuery) -> Vec<RunId> {
+    store
+        .list_runs(query)
+        .await
+        .expect("the store lists runs")
+        .into_iter()
+        .map(|row| row.run)
+        .collect()
+}
+
+/// Everything that is due, ever.
+pub(super) async fn all_due(store: &dyn Store) -> Vec<(Timestamp, RunId)> {
+    let due = store
+        .list_due(None, Timestamp::MAX, 1_000)
+        .await
+        .expect("the store lists what is due");
+    due.into_iter().map(|due| (due.at, due.run)).collect()
+}

@@ -1,0 +1,149 @@
+//! A store in memory: everything that the others promise, except that it forgets when it is dropped. For tests, and the
+//! plainest statement of what a store does.
+
+mod faults;
+mod state;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use millwork_core::digest::Digest;
+use millwork_core::event::Seq;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::time::Timestamp;
+
+pub use self::faults::Fault;
+use self::faults::Faults;
+use self::state::State;
+use crate::{
+    Commit, Committed, Due, Error, Expected, Plugin, RunQuery, RunRow, Store, Value, ValueKey,
+    Workflow, Written,
+};
+
+/// A store that forgets.
+#[derive(Debug, Default)]
+pub struct Memory {
+    state: Mutex<State>,
+    faults: Faults,
+}
+
+impl Memory {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next calls of `commit` fail. Asking again replaces what was asked before.
+    pub fn fail_commits(&self, calls: usize, fault: Fault) {
+        self.faults.fail_next(calls, fault);
+    }
+
+    /// Makes so many calls of `commit` in a hundred fail from now on, which ones and how by the seed. Zero ends it.
+    pub fn fail_commits_at_random(&self, seed: u64, percent: u8) {
+        self.faults.fail_at_random(seed, percent);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, so a poisoned state is as good as any.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, Error> {
+        let fault = self.faults.draw();
+        let written = fault.map_or(commits.len(), |fault| fault.written(commits.len()));
+        let answers = {
+            let mut state = self.state();
+            commits
+                .into_iter()
+                .take(written)
+                .map(|commit| state.commit(commit))
+                .collect()
+        };
+        fault.map_or(Ok(answers), |fault| Err(fault.error()))
+    }
+
+    async fn load_journal(&self, run: RunId, from: Seq) -> Result<Vec<String>, Error> {
+        Ok(self.state().journal(run, from))
+    }
+
+    async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
+        Ok(self.state().list_runs(&query))
+    }
+
+    async fn list_due(
+        &self,
+        after: Option<Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        Ok(self.state().list_due(after, before, limit))
+    }
+
+    async fn count_unfinished(&self) -> Result<u64, Error> {
+        Ok(self.state().unfinished())
+    }
+
+    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error> {
+        self.state()
+            .workflows
+            .entry((workflow.id, workflow.version))
+            .or_insert(workflow);
+        Ok(())
+    }
+
+    async fn find_workflow(
+        &self,
+        id: WorkflowId,
+        version: Option<u32>,
+    ) -> Result<Option<Workflow>, Error> {
+        let state = self.state();
+        let found = match version {
+            Some(version) => state.workflows.get(&(id, version)),
+            None => state
+                .workflows
+                .range((id, 0)..=(id, u32::MAX))
+                .next_back()
+                .map(|(_, workflow)| workflow),
+        };
+        Ok(found.cloned())
+    }
+
+    async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {
+        self.state().plugins.entry(plugin.digest).or_insert(plugin);
+        Ok(())
+    }
+
+    async fn find_plugin(&self, digest: Digest) -> Result<Option<Plugin>, Error> {
+        Ok(self.state().plugins.get(&digest).cloned())
+    }
+
+    async fn find_value(&self, key: &ValueKey) -> Result<Option<Value>, Error> {
+        Ok(self.state().values.get(key).cloned())
+    }
+
+    async fn write_value(
+        &self,
+        key: &ValueKey,
+        value: Option<Vec<u8>>,
+        expected: Expected,
+    ) -> Result<Written, Error> {
+        Ok(self.state().write_value(key, value, expected))
+    }
+
+    async fn remove_finished(
+        &self,
+        finished_before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        Ok(self.state().remove_finished(finished_before, now, limit))
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Runs as the store takes them in and gives them back.
+
+use millwork_core::digest::Digest;
+use millwork_core::event::Seq;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::run::{RunStatus, Summary};
+use millwork_core::time::Timestamp;
+
+/// A step in the life of a run, to be written whole or not at all.
+///
+/// A commit that breaks the rules of its form (no records, `new` elsewhere than at zero) finds its run nowhere: it conflicts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Commit {
+    /// Which run.
+    pub run: RunId,
+    /// Where the first record goes. The journal has at most one record at a position: of two writers
+    /// who would both advance a run, the slower finds its place taken.
+    pub first_seq: Seq,
+    /// The records, as [`millwork_core::event::Record::encode`] wrote them. At least one.
+    pub records: Vec<String>,
+    /// What the row of the run says from now on.
+    pub summary: Summary,
+    /// From when on the run has something to do; absent where only a signal can move it, and where it is finished.
+    pub due_at: Option<Timestamp>,
+    /// What the row says for good; present exactly where `first_seq` is zero.
+    pub new: Option<NewRun>,
+}
+
+/// What the row of a run says from the beginning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Its version.
+    pub version: u32,
+    /// When the run was created: to the millisecond, the time in the run's id, from which lists take their order.
+    pub created_at: Timestamp,
+    /// What makes a second trigger with the same key the same run.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A caller's promise that two triggers with the same key are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key; it counts within one workflow.
+    pub key: String,
+    /// A digest of the request: the same key with another request is a mistake.
+    pub fingerprint: Digest,
+    /// From when on the key is forgotten. A store reads no clock: a new run's `created_at` says what time it is.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is written, and durable.
+    Written,
+    /// Nothing is written: the run is not where the commit expected it (its place in the journal is taken, or there is a gap before it).
+    Conflict,
+    /// Nothing is written: the idempotency key has already made this run, from a request with this fingerprint.
+    Replayed {
+        /// The run that the key made.
+        run: RunId,
+        /// The request that made it.
+        fingerprint: Digest,
+    },
+}
+
+/// A run that has something to do from a time on. Sorts by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// From when on.
+    pub at: Timestamp,
+    /// Which run.
+    pub run: RunId,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Only of this workflow.
+    pub workflow: Option<WorkflowId>,
+    /// Only in one of these states; any where empty.
+    pub statuses: Vec<RunStatus>,
+    /// Only created at or after this time.
+    pub created_from: Option<Timestamp>,
+    /// Only created before this time.
+    pub created_before: Option<Timestamp>,
+    /// Only beyond this run, in the order of the list.
+    pub after: Option<RunId>,
+    /// Which way.
+    pub order: Order,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which way a list goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The latest created first.
+    NewestFirst,
+    /// The earliest created first.
+    OldestFirst,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// Which run.
+    pub run: RunId,
+    /// Of which workflow.
+    pub workflow: WorkflowId,
+    /// Of which version of it.
+    pub version: u32,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Where it stands.
+    pub summary: Summary,
+    /// From when on it has something to do.
+    pub due_at: Option<Timestamp>,
+    /// The first record of its journal, which carries the payload.
+    pub first_record: String,
+}

@@ -1,0 +1,211 @@
+//! The write that advances a run. It is the hottest path of the store: each statement here is paid for by every step.
+
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::run::Summary;
+use millwork_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Result, ToSql, params};
+
+use super::writer::Session;
+use super::{columns, journal};
+use crate::{Commit, Committed, Idempotency, NewRun};
+
+/// Writes a commit whole, or nothing of it. An error may leave a part: then the transaction is to be rolled back.
+pub(super) fn write(session: &mut Session<'_>, commit: &Commit) -> Result<Committed> {
+    let Some((first, rest)) = commit.records.split_first() else {
+        return Ok(Committed::Conflict);
+    };
+    match (&commit.new, commit.first_seq) {
+        (Some(new), 0) => begin(session, commit, new, first, rest),
+        (None, 1..) => advance(session, commit, first, rest),
+        (Some(_), 1..) | (None, 0) => Ok(Committed::Conflict),
+    }
+}
+
+fn begin(
+    session: &mut Session<'_>,
+    commit: &Commit,
+    new: &NewRun,
+    first: &str,
+    rest: &[String],
+) -> Result<Committed> {
+    let connection = session.connection;
+    if let Some(key) = &new.idempotency {
+        // Looked up first, so that nothing has to be taken back: the key must not be taken for a run that cannot be made.
+        if exists(connection, commit.run)? {
+            return Ok(Committed::Conflict);
+        }
+        if let Some(replayed) = claim(connection, new, key, commit.run)? {
+            return Ok(replayed);
+        }
+    }
+    if !insert_run(connection, commit, new)? {
+        return Ok(Committed::Conflict);
+    }
+    journal::begin(connection, commit.run, first)?;
+    append(connection, commit, rest)?;
+    session.unfinished += i64::from(!commit.summary.status.is_finished());
+    Ok(Committed::Written)
+}
+
+fn advance(
+    session: &mut Session<'_>,
+    commit: &Commit,
+    first: &str,
+    rest: &[String],
+) -> Result<Committed> {
+    let connection = session.connection;
+    if !journal::advance(connection, commit.run, commit.first_seq, first)? {
+        return Ok(Committed::Conflict);
+    }
+    append(connection, commit, rest)?;
+    let (before, due_before) = load_row(connection, commit.run)?;
+    update_row(connection, commit, &before, due_before)?;
+    session.unfinished +=
+        i64::from(!commit.summary.status.is_finished()) - i64::from(!before.status.is_finished());
+    Ok(Committed::Written)
+}
+
+/// Writes the records after the first one.
+fn append(connection: &Connection, commit: &Commit, rest: &[String]) -> Result<()> {
+    for (seq, record) in (commit.first_seq..).skip(1).zip(rest) {
+        journal::append(connection, commit.run, seq, record)?;
+    }
+    Ok(())
+}
+
+fn exists(connection: &Connection, run: RunId) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?
+        .exists([run.as_bytes()])
+}
+
+/// Gives the key to a run, unless another has it still.
+fn claim(
+    connection: &Connection,
+    new: &NewRun,
+    key: &Idempotency,
+    run: RunId,
+) -> Result<Option<Committed>> {
+    let claimed = connection
+        .prepare_cached(
+            "INSERT INTO idempotency (workflow, key, run, fingerprint, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (workflow, key) DO UPDATE
+             SET run = excluded.run, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
+             WHERE expires_at <= ?6",
+        )?
+        .execute(params![
+            new.workflow.as_bytes(),
+            key.key,
+            run.as_bytes(),
+            key.fingerprint.as_bytes(),
+            key.expires_at.as_micros(),
+            new.created_at.as_micros()
+        ])?;
+    if claimed == 1 {
+        return Ok(None);
+    }
+    find_claim(connection, new.workflow, &key.key)
+}
+
+fn find_claim(
+    connection: &Connection,
+    workflow: WorkflowId,
+    key: &str,
+) -> Result<Option<Committed>> {
+    connection
+        .prepare_cached(
+            "SELECT run, fingerprint FROM idempotency WHERE workflow = ?1 AND key = ?2",
+        )?
+        .query_row(params![workflow.as_bytes(), key], |row| {
+            Ok(Committed::Replayed {
+                run: columns::run_id(row, 0)?,
+                fingerprint: columns::digest(row, 1)?,
+            })
+        })
+        .optional()
+}
+
+fn insert_run(connection: &Connection, commit: &Commit, new: &NewRun) -> Result<bool> {
+    let Summary {
+        status,
+        started_at,
+        completed_at,
+        error,
+    } = &commit.summary;
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            commit.run.as_bytes(),
+            new.workflow.as_bytes(),
+            new.version,
+            status.as_str(),
+            new.created_at.as_micros(),
+            started_at.map(Timestamp::as_micros),
+            completed_at.map(Timestamp::as_micros),
+            commit.due_at.map(Timestamp::as_micros),
+            error
+        ])?;
+    Ok(inserted == 1)
+}
+
+fn load_row(connection: &Connection, run: RunId) -> Result<(Summary, Option<Timestamp>)> {
+    connection
+        .prepare_cached(
+            "SELECT status, started_at, completed_at, error, due_at FROM runs WHERE id = ?1",
+        )?
+        .query_row([run.as_bytes()], |row| {
+            let summary = Summary {
+                status: columns::status(row, 0)?,
+                started_at: columns::optional_time(row, 1)?,
+                completed_at: columns::optional_time(row, 2)?,
+                error: row.get(3)?,
+            };
+            Ok((summary, columns::optional_time(row, 4)?))
+        })
+}
+
+/// Writes what has changed. SQLite rewrites the entry of every index that has one of the named columns, changed or
+/// not; so a statement names as few as will do.
+fn update_row(
+    connection: &Connection,
+    commit: &Commit,
+    before: &Summary,
+    due_before: Option<Timestamp>,
+) -> Result<()> {
+    let Summary {
+        status,
+        started_at,
+        completed_at,
+        error,
+    } = &commit.summary;
+    let run = commit.run.as_bytes();
+    let status = status.as_str();
+    let started_at = started_at.map(Timestamp::as_micros);
+    let ends = before.completed_at != *completed_at;
+    let completed_at = completed_at.map(Timestamp::as_micros);
+    let due_at = commit.due_at.map(Timestamp::as_micros);
+    let update = |sql, params: &[&dyn ToSql]| connection.prepare_cached(sql)?.execute(params);
+    match (before != &commit.summary, due_before != commit.due_at) {
+        (true, _) if ends => update(
+            "UPDATE runs SET status = ?2, started_at = ?3, completed_at = ?4, due_at = ?5, error = ?6 WHERE id = ?1",
+            params![run, status, started_at, completed_at, due_at, error],
+        )?,
+        (true, true) => update(
+            "UPDATE runs SET status = ?2, started_at = ?3, due_at = ?4, error = ?5 WHERE id = ?1",
+            params![run, status, started_at, due_at, error],
+        )?,
+        (true, false) => update(
+            "UPDATE runs SET status = ?2, started_at = ?3, error = ?4 WHERE id = ?1",
+            params![run, status, started_at, error],
+        )?,
+        (false, true) => update(
+            "UPDATE runs SET due_at = ?2 WHERE id = ?1",
+            params![run, due_at],
+        )?,
+        (false, false) => 0,
+    };
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The journal: the truth about runs.
+
+use millwork_core::event::Seq;
+use millwork_core::id::RunId;
+use rusqlite::{Connection, Result, params};
+
+/// Reads a journal from a position on, oldest record first.
+pub(super) fn load(connection: &Connection, run: RunId, from: Seq) -> Result<Vec<String>> {
+    let mut select = connection
+        .prepare_cached("SELECT record FROM journal WHERE run = ?1 AND seq >= ?2 ORDER BY seq")?;
+    select
+        .query_map(params![run.as_bytes(), from], |row| row.get(0))?
+        .collect()
+}
+
+/// Writes the first record of a journal.
+pub(super) fn begin(connection: &Connection, run: RunId, record: &str) -> Result<()> {
+    append(connection, run, 0, record)
+}
+
+/// Writes a record after the one before it, where that is there and the place is free. Says whether it was.
+pub(super) fn advance(connection: &Connection, run: RunId, seq: Seq, record: &str) -> Result<bool> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO journal (run, seq, record) SELECT ?1, ?2, ?3
+         WHERE EXISTS (SELECT 1 FROM journal WHERE run = ?1 AND seq = ?2 - 1)
+         ON CONFLICT DO NOTHING",
+    )?;
+    Ok(insert.execute(params![run.as_bytes(), seq, record])? == 1)
+}
+
+/// Writes a record at a place that is known to be the next.
+pub(super) fn append(connection: &Connection, run: RunId, seq: Seq, record: &str) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO journal (run, seq, record) VALUES (?1, ?2, ?3)")?
+        .execute(params![run.as_bytes(), seq, record])?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The whole host, tested as a whole. One binary, since each one links the plugin runtime again.
+
+mod support;
+
+mod contract;
+mod engine_in_memory;
+mod process;

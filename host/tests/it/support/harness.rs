@@ -1,0 +1,209 @@
+//! A host in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millwork::bus::Bus;
+use millwork::bus::local::Local;
+use millwork::clock::{Clock, ManualClock};
+use millwork::engine::{Engine, Error, Options, RunView, Trigger};
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::json::Json;
+use millwork_core::run::RunStatus;
+use millwork_core::time::Timestamp;
+use millwork_store::Memory;
+use millwork_store::Store;
+use serde_json::{Value, json};
+
+use super::scripted::Scripted;
+
+/// A host whose clock is moved by hand. What it keeps can be taken over by another, as after a crash.
+pub struct Harness {
+    pub engine: Engine,
+    pub clock: ManualClock,
+    pub store: Arc<Memory>,
+    pub plugins: Arc<Scripted>,
+    bus: Arc<Local>,
+    options: Options,
+    workers: tokio::task::JoinHandle<()>,
+}
+
+/// How a harness differs from the default one.
+pub struct Setup {
+    pub options: Options,
+    pub queue_max: usize,
+    pub plugins: Scripted,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            options: Options::default(),
+            queue_max: 100,
+            plugins: Scripted::new(),
+        }
+    }
+}
+
+impl Harness {
+    pub fn new() -> Self {
+        Self::with(Setup::default())
+    }
+
+    pub fn with(setup: Setup) -> Self {
+        let clock = ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000));
+        Self::start(
+            Arc::new(Memory::default()),
+            Arc::new(setup.plugins),
+            clock,
+            setup.options,
+            setup.queue_max,
+        )
+    }
+
+    fn start(
+        store: Arc<Memory>,
+        plugins: Arc<Scripted>,
+        clock: ManualClock,
+        options: Options,
+        queue_max: usize,
+    ) -> Self {
+        let bus = Arc::new(Local::new(queue_max));
+        let engine = Engine::start(
+            Arc::clone(&store) as Arc<dyn Store>,
+            Arc::clone(&bus) as Arc<dyn Bus>,
+            Arc::clone(&plugins) as Arc<dyn millwork_plugin::PluginRuntime>,
+            Arc::new(clock.clone()),
+            options.clone(),
+        );
+        let workers = tokio::spawn(millwork::worker::work(
+            engine.clone(),
+            Arc::clone(&bus) as Arc<dyn Bus>,
+            options.in_flight_max,
+        ));
+        Self {
+            engine,
+            clock,
+            store,
+            plugins,
+            bus,
+            options,
+            workers,
+        }
+    }
+
+    /// Drops the host as a crash would, and starts another on what the store kept.
+    pub async fn crash(self) -> Self {
+        self.crash_into(Scripted::new()).await
+    }
+
+    /// The same, with other plugins in the new host.
+    pub async fn crash_into(self, plugins: Scripted) -> Self {
+        self.engine.shut_down(Duration::ZERO).await;
+        self.workers.abort();
+        Self::start(self.store, Arc::new(plugins), self.clock, self.options, 100)
+    }
+
+    pub async fn create(&self, definition: Value) -> WorkflowId {
+        self.engine
+            .create_workflow(definition)
+            .await
+            .expect("the definition holds")
+    }
+
+    pub async fn trigger(&self, workflow: WorkflowId, payload: Value) -> RunId {
+        self.try_trigger(workflow, payload, None)
+            .await
+            .expect("the trigger is accepted")
+    }
+
+    pub async fn try_trigger(
+        &self,
+        workflow: WorkflowId,
+        payload: Value,
+        key: Option<&str>,
+    ) -> Result<RunId, Error> {
+        let trigger = Trigger {
+            workflow,
+            payload: Json::from(payload),
+            idempotency_key: key.map(str::to_owned),
+        };
+        self.engine.trigger(trigger).await
+    }
+
+    pub async fn run(&self, run: RunId) -> RunView {
+        self.engine
+            .find_run(run)
+            .await
+            .expect("the store answers")
+            .expect("the run is there")
+    }
+
+    /// Lets the host work, without moving the clock, until a run looks as expected.
+    pub async fn until(
+        &self,
+        run: RunId,
+        what: &str,
+        mut holds: impl FnMut(&RunView) -> bool,
+    ) -> RunView {
+        for _ in 0..5_000 {
+            let view = self.run(run).await;
+            if holds(&view) {
+                return view;
+            }
+            breathe().await;
+        }
+        let view = self.run(run).await;
+        panic!("{what} has not come about; the run is {:?}", view.run);
+    }
+
+    pub async fn finished(&self, run: RunId) -> RunView {
+        self.until(run, "the end", |view| view.run.status().is_finished())
+            .await
+    }
+
+    pub async fn succeeded(&self, run: RunId) -> RunView {
+        let view = self.finished(run).await;
+        assert_eq!(view.run.status(), RunStatus::Success, "{:?}", view.run);
+        view
+    }
+
+    /// Lets the host do all it can without moving the clock.
+    pub async fn settle(&self) {
+        for _ in 0..200 {
+            breathe().await;
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn queued(&self) -> usize {
+        self.bus.depth()
+    }
+}
+
+/// Gives every other task a turn, and real time to threads.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may give the machine a moment"
+)]
+async fn breathe() {
+    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_micros(200)).await;
+}
+
+/// A definition with these steps.
+pub fn workflow(steps: Value) -> Value {
+    json!({"name": "test", "steps": steps})
+}
+
+/// The output of a step that succeeded.
+pub fn output(view: &RunView, step: &str) -> Value {
+    let found = view.run.step(&millwork_core::step::StepKey::of(step));
+    match found.map(|step| &step.phase) {
+        Some(millwork_core::run::Phase::Succeeded { output }) => output.value().clone(),
+        other => panic!("step {step} has not succeeded: {other:?}"),
+    }
+}

@@ -1,0 +1,110 @@
+//! A plugin runtime whose connectors are closures.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use millwork_core::connector::{Connector, TypeRef};
+use millwork_core::digest::Digest;
+use millwork_core::json::Json;
+use millwork_core::outcome::{Failure, Outcome, Suspension, Then, Until};
+use millwork_plugin::{FieldError, Invocation, PluginRuntime, Reply};
+use serde_json::{Value, json};
+
+type Act = Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
+
+/// Connectors by name; remembers every call.
+#[derive(Default)]
+pub struct Scripted {
+    connectors: BTreeMap<String, Act>,
+    calls: Mutex<Vec<Invocation>>,
+}
+
+impl Scripted {
+    /// With `delay` (like the real one), `echo` (completes with its configuration) and `broken` (fails for good).
+    pub fn new() -> Self {
+        Self::default()
+            .with(
+                "echo",
+                |call| async move { Ok(Outcome::Completed(call.config)) },
+            )
+            .with("broken", |_| async {
+                Err(Failure::permanent("broken", "it is broken"))
+            })
+            .with("delay", |call| async move {
+                let seconds = call.config.value()["duration"].as_f64().unwrap_or_default();
+                Ok(Outcome::Suspended(Suspension {
+                    until: Until::After(Duration::from_secs_f64(seconds)),
+                    state: Vec::new(),
+                    then: Then::Complete(Json::from(json!({"type": "delay", "duration": seconds}))),
+                }))
+            })
+    }
+
+    /// Adds a connector.
+    pub fn with<F>(
+        mut self,
+        name: &str,
+        act: impl Fn(Invocation) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
+    {
+        self.connectors
+            .insert(name.to_owned(), Box::new(move |call| Box::pin(act(call))));
+        self
+    }
+
+    /// Every call so far, in order.
+    pub fn calls(&self) -> Vec<Invocation> {
+        self.calls
+            .lock()
+            .expect("no test panics while it holds this")
+            .clone()
+    }
+}
+
+#[async_trait]
+impl PluginRuntime for Scripted {
+    async fn invoke(&self, call: Invocation) -> Reply {
+        self.calls
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(call.clone());
+        let result = match self.connectors.get(&call.action) {
+            Some(act) => act(call).await,
+            None => Err(Failure::permanent(
+                "plugin-missing",
+                "no such connector in the script",
+            )),
+        };
+        Reply {
+            result,
+            log: Vec::new(),
+        }
+    }
+
+    async fn validate(&self, _: &Connector, config: &Value) -> Vec<FieldError> {
+        match config.get("refuse") {
+            Some(_) => vec![FieldError {
+                path: "/refuse".to_owned(),
+                message: "is refused by the script".to_owned(),
+            }],
+            None => Vec::new(),
+        }
+    }
+
+    fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
+        if !self.connectors.contains_key(&reference.plugin) {
+            return Err(format!("unknown plugin \"{}\"", reference.plugin));
+        }
+        Ok(Connector {
+            digest: Digest::from_bytes([7; 32]),
+            action: reference.plugin.clone(),
+            timeout: None,
+            attempts_max: None,
+        })
+    }
+}
