@@ -422,6 +422,20 @@ mod tests {
         assert!(Checker::new(json!({"type": "strnig"})).is_err());
         assert!(Checker::new(json!({"$ref": "https://elsewhere.example/schema"})).is_err());
         assert!(Checker::new(json!({"$ref": "#/nowhere"})).is_err());
+        for odd in [
+            r#"{"multipleOf":0}"#,
+            r#"{"minLength":-1}"#,
+            r#"{"maxItems":1e400}"#,
+            r#"{"properties":5}"#,
+            r#"{"required":[1]}"#,
+            "5",
+        ] {
+            // A number beyond the range of a double is read as null.
+            let schema = serde_json::from_str(odd).unwrap_or_default();
+            assert!(Checker::new(schema).is_err(), "{odd}");
+        }
+        let tiny = Checker::new(json!({"multipleOf": 1e-308})).expect("it is a schema");
+        tiny.check(&json!(1e308), Values::Final);
         assert!(Checker::new(json!({"$ref": "#"})).is_err());
         assert!(Checker::new(json!({"pattern": "(?=lookahead)"})).is_err());
         assert!(Checker::new(json!({"pattern": "((a{1000}){1000}){1000}"})).is_err());

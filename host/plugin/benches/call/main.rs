@@ -100,19 +100,19 @@ fn calls(criterion: &mut Criterion) {
 
     let bare = bare::Bare::new(component("delay"), "delay", r#"{"duration":5}"#);
     criterion.bench_function("delay, bare", |bencher| {
-        bencher.to_async(&runtime).iter(|| bare.call())
+        bencher.to_async(&runtime).iter(|| bare.call());
     });
     criterion.bench_function("delay", |bencher| {
         bencher
             .to_async(&runtime)
-            .iter_custom(|times| delay.run(times))
+            .iter_custom(|times| delay.run(times));
     });
 
     let echo = Subject::new(&runtime, "misbehave", "", &json!({"text": "hello"}));
     criterion.bench_function("echo", |bencher| {
         bencher
             .to_async(&runtime)
-            .iter_custom(|times| echo.run(times))
+            .iter_custom(|times| echo.run(times));
     });
 
     let config = json!({"url": "https://shop.example/orders/17", "method": "POST", "headers": {"X-A": "b"}, "body": {"sku": "a-1", "count": 2}});
@@ -120,7 +120,7 @@ fn calls(criterion: &mut Criterion) {
     criterion.bench_function("webhook, denied", |bencher| {
         bencher
             .to_async(&runtime)
-            .iter_custom(|times| denied.run(times))
+            .iter_custom(|times| denied.run(times));
     });
 }
 
@@ -142,7 +142,7 @@ fn http(criterion: &mut Criterion) {
     criterion.bench_function("webhook, answered on loopback", |bencher| {
         bencher
             .to_async(&runtime)
-            .iter_custom(|times| webhook.run(times))
+            .iter_custom(|times| webhook.run(times));
     });
 }
 

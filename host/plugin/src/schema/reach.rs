@@ -101,7 +101,7 @@ impl<'a> Walk<'a> {
                 "not" | "if" | "then" | "else" => self.visit(inner, part, depth + 1)?,
                 "dependentSchemas" => self.visit_each(inner, part, depth)?,
                 "properties" | "patternProperties" | "prefixItems" => {
-                    self.visit_parts(inner, part, depth)?
+                    self.visit_parts(inner, part, depth)?;
                 }
                 "items"
                 | "additionalProperties"

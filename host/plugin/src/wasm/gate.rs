@@ -199,7 +199,8 @@ fn judge_import(name: &str) -> Result<Acts, Mismatch> {
     }
     let wasi = WASI.iter().find(|(known, _)| *known == interface);
     if wasi.is_some() || interface == WASI_HTTP_TYPES {
-        return judge_wasi_version(name).map_or(Ok(wasi.map_or(Acts::No, |(_, acts)| *acts)), Err);
+        let acts = wasi.map_or(Acts::No, |(_, acts)| *acts);
+        return judge_wasi_version(name).map_or(Ok(acts), Err);
     }
     let advice = match interface.split('/').next().unwrap_or_default() {
         "wasi:filesystem" => {

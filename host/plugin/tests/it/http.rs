@@ -159,6 +159,14 @@ async fn what_is_no_request_is_refused_before_anything_is_sent() {
             json!({"url": format!("http://{at}/"), "headers": "a b: c"}),
             "no header name",
         ),
+        (
+            json!({"url": format!("http://{at}/"), "many": "40000"}),
+            "40000 headers, and may have 256",
+        ),
+        (
+            json!({"url": format!("http://{at}/"), "method": "x".repeat(1_000)}),
+            "no method",
+        ),
     ];
     for (config, expected) in cases {
         let answer = guest.text("http", &config).await;

@@ -103,7 +103,9 @@ async fn read(stream: &mut TcpStream) -> Option<String> {
 }
 
 async fn answer(stream: &mut TcpStream, path: &str) -> std::io::Result<()> {
-    let (word, rest) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+    let (word, rest) = path[1..]
+        .split_once('/')
+        .unwrap_or_else(|| (&path[1..], ""));
     match word {
         "redirect" => {
             let (status, location) = rest.split_once('/').unwrap_or(("302", rest));

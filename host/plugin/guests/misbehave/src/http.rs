@@ -23,6 +23,10 @@ pub(crate) fn send(config: &str) -> String {
         };
         headers.push((name.to_owned(), value));
     }
+    let many: usize = text(config, "many")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0);
+    headers.extend((0..many).map(|i| (format!("x-{i}"), String::new())));
     let request = Request {
         method: text(config, "method").unwrap_or("GET").to_owned(),
         url: text(config, "url").unwrap_or_default().to_owned(),
