@@ -27,7 +27,11 @@ const PLUGINS: &[Component] = &[
 ];
 
 /// What only the tests of the plugin host need (feature `test-guests`).
-const TEST_GUESTS: &[Component] = &[];
+const TEST_GUESTS: &[Component] = &[Component {
+    name: "misbehave",
+    package: "millwork-guest-misbehave",
+    folder: "host/plugin/guests/misbehave",
+}];
 
 /// What all of them are built from, besides their own folders.
 const SHARED: &[&str] = &[

@@ -6,7 +6,7 @@ pub(crate) mod http;
 pub mod kv;
 pub(crate) mod log;
 pub(crate) mod random;
-pub mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod wasi;
 pub(crate) mod wasi_http;
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the limits stand in the configuration; failures name it, so that an operator knows what to change.
-pub const SECTION: &str = "plugins.limits";
+pub(crate) const SECTION: &str = "plugins.limits";
 
 /// The limits of the sandbox: `[plugins.limits]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +51,7 @@ pub struct Limits {
     pub http_requests_in_flight_max: usize,
     /// Redirects that one HTTP request follows, where the plugin asks for more.
     pub http_redirects_max: u32,
-    /// How long it may take to connect, for each address that a name has.
+    /// How long it may take to connect for HTTP: looking the name up, connecting, and the handshake.
     pub http_connect_max_ms: u64,
     /// One key of a plugin's kept values.
     pub kv_key_max_bytes: usize,
@@ -95,6 +95,87 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Says which limits no sandbox can be built with. Larger ones would not fail a call; they would fail the host.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let bytes = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        let bounds = [
+            (
+                "calls_in_flight_max",
+                u64::from(self.calls_in_flight_max),
+                1,
+                100_000,
+            ),
+            (
+                "calls_in_flight_per_plugin_max",
+                u64::from(self.calls_in_flight_per_plugin_max),
+                1,
+                100_000,
+            ),
+            ("call_max_ms", self.call_max_ms, 1, u64::MAX),
+            ("question_max_ms", self.question_max_ms, 1, u64::MAX),
+            ("cpu_max_ms", self.cpu_max_ms, 1, u64::MAX),
+            (
+                "memory_max_bytes",
+                bytes(self.memory_max_bytes),
+                1 << 20,
+                4 << 30,
+            ),
+            ("memories_max", u64::from(self.memories_max), 1, 100),
+            ("tables_max", u64::from(self.tables_max), 1, 1_000),
+            (
+                "table_elements_max",
+                bytes(self.table_elements_max),
+                1,
+                10_000_000,
+            ),
+            ("instances_max", u64::from(self.instances_max), 1, 1_000),
+            (
+                "stack_max_bytes",
+                bytes(self.stack_max_bytes),
+                64 << 10,
+                64 << 20,
+            ),
+            ("handles_max", bytes(self.handles_max), 1, 10_000_000),
+            ("output_max_bytes", bytes(self.output_max_bytes), 1, 1 << 30),
+            ("state_max_bytes", bytes(self.state_max_bytes), 0, 1 << 30),
+            ("log_max_bytes", bytes(self.log_max_bytes), 0, 1 << 30),
+            (
+                "http_request_max_bytes",
+                bytes(self.http_request_max_bytes),
+                0,
+                1 << 30,
+            ),
+            (
+                "http_response_max_bytes",
+                bytes(self.http_response_max_bytes),
+                1,
+                1 << 30,
+            ),
+            (
+                "http_requests_in_flight_max",
+                bytes(self.http_requests_in_flight_max),
+                1,
+                10_000,
+            ),
+            ("http_connect_max_ms", self.http_connect_max_ms, 1, u64::MAX),
+            ("wasm_max_bytes", bytes(self.wasm_max_bytes), 1, 1 << 30),
+            (
+                "manifest_max_bytes",
+                bytes(self.manifest_max_bytes),
+                1,
+                1 << 30,
+            ),
+        ];
+        let out_of_bounds = bounds
+            .iter()
+            .filter(|(_, value, min, max)| !(min..=max).contains(&value));
+        out_of_bounds
+            .map(|(name, value, min, max)| {
+                format!("{SECTION}.{name} is {value}, and can be {min} to {max}")
+            })
+            .collect()
+    }
+
     /// How many bytes the guest may hand to the host in one go. A coarse wall in front of the exact limits: without it
     /// a guest could make the host copy all its memory before anyone counts.
     pub(crate) fn lifted_max_bytes(&self) -> usize {
@@ -128,6 +209,22 @@ mod tests {
     fn a_setting_that_nobody_knows_is_refused_by_name() {
         let error = toml::from_str::<Limits>("memory_max = 1").expect_err("it is misspelt");
         assert!(error.to_string().contains("memory_max"), "{error}");
+    }
+
+    #[test]
+    fn limits_that_no_sandbox_can_keep_are_told() {
+        assert_eq!(Limits::default().problems(), [""; 0]);
+        let limits = Limits {
+            memory_max_bytes: usize::MAX,
+            stack_max_bytes: 0,
+            ..Limits::default()
+        };
+        let problems = limits.problems();
+        assert_eq!(problems.len(), 2);
+        assert_eq!(
+            problems[0],
+            "plugins.limits.memory_max_bytes is 18446744073709551615, and can be 1048576 to 4294967296"
+        );
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn check_action(said: wit::Action, problems: &mut Problems) -> Option<Action> {
         match check_example(example, &checker) {
             Ok(example) => examples.push(example),
             Err(problem) => {
-                problems.add(format!("an example of {name:?} does not hold: {problem}"))
+                problems.add(format!("an example of {name:?} does not hold: {problem}"));
             }
         }
     }

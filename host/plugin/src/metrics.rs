@@ -25,7 +25,7 @@ impl CallMetrics {
                 completed: calls("completed"),
                 suspended: calls("suspended"),
                 failed: calls("failed"),
-                seconds: metrics::histogram!("millwork_plugin_call_seconds", "plugin" => plugin.to_owned()),
+                seconds: metrics::histogram!("millwork_plugin_call_duration_seconds", "plugin" => plugin.to_owned()),
             }
         });
         match result {

@@ -1,9 +1,12 @@
 //! Checks a configuration against the JSON Schema of an action, and says what is wrong in a person's words.
 
+mod reach;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use self::reach::Reach;
 use crate::FieldError;
 
 /// Nobody can fix more at once.
@@ -16,6 +19,7 @@ const PATTERN_MAX_BYTES: usize = 1 << 20;
 pub(crate) struct Checker {
     schema: Value,
     validator: Validator,
+    reach: Reach,
 }
 
 /// Which values are judged.
@@ -30,6 +34,7 @@ pub(crate) enum Values {
 impl Checker {
     /// Compiles a schema. It may not refer to anything outside itself.
     pub(crate) fn new(schema: Value) -> Result<Self, String> {
+        let reach = Reach::of(&schema).map_err(|error| error.to_string())?;
         let validator = jsonschema::options()
             // Only patterns that are matched in linear time: a plugin chooses the pattern, a user the text.
             .with_pattern_options(
@@ -40,7 +45,11 @@ impl Checker {
             .offline()
             .build(&schema)
             .map_err(|error| error.to_string())?;
-        Ok(Self { schema, validator })
+        Ok(Self {
+            reach,
+            schema,
+            validator,
+        })
     }
 
     pub(crate) fn schema(&self) -> &Value {
@@ -52,6 +61,20 @@ impl Checker {
         // The quick answer first: nearly every configuration holds.
         if self.validator.is_valid(config) {
             return Vec::new();
+        }
+        if !self.reach.covers(config) {
+            // Without a place no value can be told from an expression: what is evaluated later is judged later.
+            let told = values == Values::Final || !holds_expression(config);
+            let message =
+                "this does not fit the schema, which is too involved to say where".to_owned();
+            return if told {
+                vec![FieldError {
+                    path: String::new(),
+                    message,
+                }]
+            } else {
+                Vec::new()
+            };
         }
         let judged = |error: &ValidationError<'_>| match values {
             Values::Final => true,
@@ -399,27 +422,57 @@ mod tests {
         assert!(Checker::new(json!({"type": "strnig"})).is_err());
         assert!(Checker::new(json!({"$ref": "https://elsewhere.example/schema"})).is_err());
         assert!(Checker::new(json!({"$ref": "#/nowhere"})).is_err());
+        for odd in [
+            r#"{"multipleOf":0}"#,
+            r#"{"minLength":-1}"#,
+            r#"{"maxItems":1e400}"#,
+            r#"{"properties":5}"#,
+            r#"{"required":[1]}"#,
+            "5",
+        ] {
+            // A number beyond the range of a double is read as null.
+            let schema = serde_json::from_str(odd).unwrap_or_default();
+            assert!(Checker::new(schema).is_err(), "{odd}");
+        }
+        let tiny = Checker::new(json!({"multipleOf": 1e-308})).expect("it is a schema");
+        tiny.check(&json!(1e308), Values::Final);
+        assert!(Checker::new(json!({"$ref": "#"})).is_err());
         assert!(Checker::new(json!({"pattern": "(?=lookahead)"})).is_err());
         assert!(Checker::new(json!({"pattern": "((a{1000}){1000}){1000}"})).is_err());
     }
 
     #[test]
     fn a_schema_cannot_make_the_check_endless() {
-        let circular = Checker::new(json!({"$ref": "#"}));
-        if let Ok(checker) = circular {
-            checker.check(&json!({"a": 1}), Values::Final);
-        }
-        // Every definition checks the next one twice: 2^40 checks for whoever counts naively.
+        // Every definition leads to the next one twice: 2^40 places.
         let mut definitions = serde_json::Map::new();
         for i in 0..40 {
             let next = json!({"$ref": format!("#/$defs/d{}", i + 1)});
             definitions.insert(format!("d{i}"), json!({"allOf": [next, next]}));
         }
         definitions.insert("d40".to_owned(), json!({"type": "string"}));
-        let checker = Checker::new(json!({"$ref": "#/$defs/d0", "$defs": definitions}))
-            .expect("it is a schema");
-        assert!(checker.check(&json!("text"), Values::Final).is_empty());
-        assert!(!checker.check(&json!(1), Values::Final).is_empty());
+        let refusal = Checker::new(json!({"$ref": "#/$defs/d0", "$defs": definitions}))
+            .expect_err("it is too involved");
+        assert!(refusal.contains("50000 places"), "{refusal}");
+
+        // Every level of a value is judged in two ways: 2^60 for whoever forgets what it has seen.
+        let part = json!({"$ref": "#/$defs/t"});
+        for both in ["allOf", "anyOf", "oneOf"] {
+            let definition = json!({"type": "object", "properties": {"a": {(both): [part, part]}, "b": {"type": "string"}}});
+            let checker = Checker::new(json!({"$ref": "#/$defs/t", "$defs": {"t": definition}}))
+                .expect("it is a schema");
+            let deep = |innermost: Value| (0..60).fold(innermost, |inner, _| json!({"a": inner}));
+            checker.check(&deep(json!({})), Values::Final);
+            let errors = checker.check(&deep(json!({"b": 1})), Values::Final);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(
+                checker
+                    .check(
+                        &deep(json!({"b": "${x}", "a": "${y}"})),
+                        Values::WithExpressions
+                    )
+                    .is_empty()
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use self::bindings::millwork::http::client as wit;
 use self::door::{Exchange, HttpError};
 use crate::imports::Outfit;
 use crate::imports::secrets::Vault;
+use crate::wasm::trap::bounded;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -22,6 +23,11 @@ mod bindings {
         imports: { default: async },
     });
 }
+
+/// More would be an attack on somebody. A map of headers panics where it holds 32,768.
+const HEADERS_MAX: usize = 256;
+/// The longest that is registered has 16.
+const METHOD_MAX_BYTES: usize = 32;
 
 /// What the host writes itself. A plugin that writes them as well is wrong, and is told so.
 const HOST_HEADERS: [HeaderName; 10] = [
@@ -70,69 +76,100 @@ impl wit::Host for HttpView<'_> {
 
 impl HttpView<'_> {
     fn read(&self, request: wit::Request) -> Result<Exchange, wit::HttpError> {
-        let invalid = wit::HttpError::InvalidRequest;
-        let method: Method = request
+        let method = request
             .method
             .parse()
-            .map_err(|_| invalid(format!("{:?} is no method", request.method)))?;
-        let mut url: Url = request
-            .url
-            .parse()
-            .map_err(|error| invalid(format!("{:?} is no absolute URL: {error}", request.url)))?;
-        let mut headers = HeaderMap::with_capacity(request.headers.len());
-        let (target, powers) = (url.clone(), &self.outfit.powers);
-        for (name, value) in request.headers {
+            .ok()
+            .filter(|_| request.method.len() <= METHOD_MAX_BYTES);
+        let method: Method = method
+            .ok_or_else(|| invalid(format!("{:?} is no method", bounded(&request.method))))?;
+        let url: Url = request.url.parse().map_err(|error| {
+            invalid(format!(
+                "{:?} is no absolute URL: {error}",
+                bounded(&request.url)
+            ))
+        })?;
+        let mut exchange = Exchange {
+            headers: self.read_headers(request.headers, &method, &url)?,
+            method,
+            url,
+            body: request.body,
+            timeout: request.timeout.map(Duration::from_millis),
+            redirects: request.redirects,
+            holds_secrets: !self.vault.is_empty(),
+        };
+        if exchange.holds_secrets {
+            self.put_secrets(&mut exchange)?;
+        }
+        Ok(exchange)
+    }
+
+    fn read_headers(
+        &self,
+        said: Vec<(String, String)>,
+        method: &Method,
+        url: &Url,
+    ) -> Result<HeaderMap, wit::HttpError> {
+        if said.len() > HEADERS_MAX {
+            return Err(invalid(format!(
+                "the request has {} headers, and may have {HEADERS_MAX}",
+                said.len()
+            )));
+        }
+        let mut headers = HeaderMap::with_capacity(said.len());
+        for (name, value) in said {
             let name: HeaderName = name
                 .parse()
-                .map_err(|_| invalid(format!("{name:?} is no header name")))?;
+                .map_err(|_| invalid(format!("{:?} is no header name", bounded(&name))))?;
             if HOST_HEADERS.contains(&name) {
                 return Err(invalid(format!("the header {name} is written by the host")));
             }
             let value = if self.vault.is_empty() {
                 value
             } else {
-                self.vault
-                    .fill(&value, powers, &method, &target)
-                    .map_err(denied)?
+                self.fill(&value, method, url)?
             };
-            let value = HeaderValue::from_str(&value).map_err(|_| {
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
                 invalid(format!(
                     "the value of the header {name} holds a control character"
                 ))
             })?;
             headers.append(name, value);
         }
-        let mut body = request.body;
-        if !self.vault.is_empty() {
-            let path = self
-                .vault
-                .fill(url.path(), powers, &method, &target)
-                .map_err(denied)?;
-            url.set_path(&path);
-            if let Some(query) = url.query() {
-                let query = self
-                    .vault
-                    .fill(query, powers, &method, &target)
-                    .map_err(denied)?;
-                url.set_query(Some(&query));
-            }
-            body = body
-                .map(|body| self.vault.fill_bytes(body, powers, &method, &target))
-                .transpose()
-                .map_err(denied)?;
-        }
-        let timeout = request.timeout.map(Duration::from_millis);
-        let holds_secrets = !self.vault.is_empty();
-        Ok(Exchange {
-            method,
-            url,
-            headers,
-            body,
-            timeout,
-            redirects: request.redirects,
-            holds_secrets,
-        })
+        Ok(headers)
     }
+
+    /// Puts the secrets where their placeholders stand in the path, the query and the body. In a URL they stand as they
+    /// are: a value that has to be escaped there is kept escaped.
+    fn put_secrets(&self, exchange: &mut Exchange) -> Result<(), wit::HttpError> {
+        let (method, target) = (&exchange.method, exchange.url.clone());
+        exchange
+            .url
+            .set_path(&self.fill(target.path(), method, &target)?);
+        if let Some(query) = target.query() {
+            exchange
+                .url
+                .set_query(Some(&self.fill(query, method, &target)?));
+        }
+        if let Some(body) = exchange.body.take() {
+            exchange.body = Some(
+                self.vault
+                    .fill_bytes(body, &self.outfit.powers, method, &target)
+                    .map_err(denied)?,
+            );
+        }
+        Ok(())
+    }
+
+    fn fill(&self, text: &str, method: &Method, url: &Url) -> Result<String, wit::HttpError> {
+        self.vault
+            .fill(text, &self.outfit.powers, method, url)
+            .map_err(denied)
+    }
+}
+
+fn invalid(why: String) -> wit::HttpError {
+    wit::HttpError::InvalidRequest(why)
 }
 
 fn denied(denied: crate::grant::Denied) -> wit::HttpError {

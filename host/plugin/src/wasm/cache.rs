@@ -8,6 +8,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use millwork_core::digest::Digest;
 use sha2::{Digest as _, Sha256};
@@ -69,7 +70,9 @@ impl Cache {
             .serialize()
             .map_err(|error| io::Error::other(format!("{error:#}")))?;
         let path = self.path(engine, digest);
-        let draft = path.with_extension(format!("{}.draft", std::process::id()));
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let draft = path.with_extension(format!("{}-{number}.draft", std::process::id()));
         let written = write(&draft, &code).and_then(|()| fs::rename(&draft, &path));
         if written.is_err() {
             // Whatever is left of it; the first error is the one to tell.

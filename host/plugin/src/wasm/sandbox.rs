@@ -35,6 +35,9 @@ pub(crate) struct Sandbox {
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
+    /// The limits do not hold.
+    #[error("{}", .0.join("; "))]
+    Limits(Vec<String>),
     /// The engine does not start.
     #[error("the WebAssembly engine does not start: {0}")]
     Engine(String),
@@ -50,6 +53,10 @@ impl Sandbox {
         kv: Arc<dyn KeyValue>,
         secrets: Option<Arc<dyn Secrets>>,
     ) -> Result<Self, SandboxError> {
+        let problems = limits.problems();
+        if !problems.is_empty() {
+            return Err(SandboxError::Limits(problems));
+        }
         let refuse = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let engine = engine::build(&limits).map_err(refuse)?;
         let mut linker = Linker::new(&engine);

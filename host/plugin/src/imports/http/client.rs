@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,11 +21,12 @@ use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use crate::grant::{AddressClass, Networks};
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 
-pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-pub(crate) type Client =
-    hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Body>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type Client = hyper_util::client::legacy::Client<Connector, Body>;
+type Https = HttpsConnector<HttpConnector<Resolver>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Lookups hold a thread each, and plugins choose the names: they must not use up the threads of the whole host.
 const LOOKUPS_IN_FLIGHT_MAX: usize = 32;
@@ -65,7 +67,6 @@ impl Clients {
         });
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(self.connect_max));
         let https = HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
@@ -76,7 +77,41 @@ impl Clients {
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_MAX)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-            .build(https)
+            .build(Connector {
+                https,
+                max: self.connect_max,
+            })
+    }
+}
+
+/// Connects within a bounded time, the handshake included.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    https: Https,
+    max: Duration,
+}
+
+/// There was no connection in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {} ms", limits::named("http_connect_max_ms", .0.as_millis()))]
+pub(crate) struct ConnectTimeout(Duration);
+
+impl Service<Uri> for Connector {
+    type Response = <Https as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, max) = (self.https.call(uri), self.max);
+        Box::pin(async move {
+            tokio::time::timeout(max, connecting)
+                .await
+                .unwrap_or_else(|_| Err(ConnectTimeout(max).into()))
+        })
     }
 }
 

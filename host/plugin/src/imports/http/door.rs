@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use url::{Host, Url};
 
-use super::client::{Body, Client, Clients, ResolveError};
+use super::client::{Body, Client, Clients, ConnectTimeout, ResolveError};
 use super::redirect;
 use crate::grant::{self, AddressClass, Power, Powers};
 use crate::limits::{self, Limits};
@@ -245,6 +245,9 @@ impl Door {
                     ResolveError::Empty { .. } => HttpError::Dns(refused.to_string()),
                 };
             }
+            if cause.is::<ConnectTimeout>() {
+                return HttpError::Connect(cause.to_string());
+            }
             if is_tls(cause) {
                 return HttpError::Tls(chain(cause));
             }
@@ -327,13 +330,11 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
-    let wrapped = || {
-        error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .is_some_and(|inner| inner.is::<rustls::Error>())
-    };
-    error.is::<rustls::Error>() || wrapped()
+    // An error of rustls arrives as an I/O error, at times inside another, which a chain of sources steps over.
+    let inner = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
 }
 
 fn is_connection_lost(error: &std::io::Error) -> bool {
