@@ -3,10 +3,10 @@
 #
 #   examples/run.sh FILE [PAYLOAD]
 #
-# MILLWORK_URL is where Millwork listens.
+# BASE_URL is where Millwork listens.
 set -eu
 
-url=${MILLWORK_URL:-http://127.0.0.1:8002}
+url=${BASE_URL:-http://127.0.0.1:8002}
 file=${1:?"which example? examples/run.sh examples/hello.json"}
 payload=${2:-"{}"}
 

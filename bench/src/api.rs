@@ -125,6 +125,11 @@ impl Api {
         self
     }
 
+    /// Lets go of the connection; the next call makes a new one.
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
     /// Sends a request and reads the answer, whatever its status.
     ///
     /// A request that changes nothing is sent again where the connection had been open for a while and turned out to be

@@ -52,7 +52,7 @@ struct Against<O: clap::Args> {
     #[command(flatten)]
     server: ServerOptions,
     /// Use the server that listens here, in place of starting one.
-    #[arg(long, value_name = "IP:PORT", requires = "pid", conflicts_with_all = ["millwork", "work_dir", "server_args"])]
+    #[arg(long, value_name = "IP:PORT", requires = "pid", conflicts_with_all = ["work_dir", "server_args"])]
     address: Option<SocketAddr>,
     /// The process of that server.
     #[arg(long, requires = "address")]

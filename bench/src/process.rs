@@ -22,11 +22,14 @@ const READY_BEAT: Duration = Duration::from_millis(5);
 /// Lines of the server's log that an error shows.
 const LOG_LINES: usize = 20;
 
+/// Names the server's binary, where no argument does.
+const BINARY_VARIABLE: &str = "MILLWORK_BIN";
+
 /// Which server to run, and where.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerOptions {
     /// The `millwork` binary; the one beside this tool where left out.
-    #[arg(long, env = "MILLWORK_BIN", value_name = "PATH")]
+    #[arg(long, env = BINARY_VARIABLE, value_name = "PATH")]
     pub millwork: Option<PathBuf>,
     /// Where the server's data goes, in a fresh folder; the machine's temporary folder where left out.
     #[arg(long, value_name = "DIR")]
@@ -192,6 +195,8 @@ impl Server for Millwork {
             .arg("--plugins-dir")
             .arg(self.home.path().join("plugins"))
             .args(&self.server_args)
+            // The server takes every variable that begins like this for a setting, and refuses one that is none.
+            .env_remove(BINARY_VARIABLE)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

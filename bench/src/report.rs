@@ -101,7 +101,7 @@ fn collect<'v>(
         Value::Array(rows) if rows.iter().any(Value::is_object) => tables.push(rows),
         Value::String(text) => scalars.push((name.to_owned(), text.clone())),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            scalars.push((name.to_owned(), value.to_string()))
+            scalars.push((name.to_owned(), value.to_string()));
         }
     }
 }
@@ -162,7 +162,7 @@ fn collect_cells(name: &str, value: &Value, cells: &mut Vec<(String, String)>) {
         Value::String(text) => cells.push((name.to_owned(), text.clone())),
         Value::Null => cells.push((name.to_owned(), String::new())),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            cells.push((name.to_owned(), value.to_string()))
+            cells.push((name.to_owned(), value.to_string()));
         }
     }
 }

@@ -116,7 +116,7 @@ async fn read<T, F: Fn(Run) -> T>(
             None => part.missing.push(waiting.run),
             Some(run) if run.is_finished() => part.finished.push(keep(run)),
             Some(run) if Instant::now() >= deadline => {
-                part.unfinished.push((waiting.run, run.status))
+                part.unfinished.push((waiting.run, run.status));
             }
             Some(_) => {
                 let again = Waiting {

@@ -4,16 +4,22 @@
 //! median of the rounds, and the share that is left of the null server's figure.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::{Api, trigger_request};
+use crate::api::{Api, Page, trigger_request};
 use crate::latency::rounded;
 use crate::load::{self, Load, Tally, Until};
 use crate::report::Problems;
+
+/// How long the runs of a round may take to end.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(180);
+
+/// How often it is asked whether they have.
+const SETTLE_BEAT: Duration = Duration::from_millis(50);
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -116,6 +122,7 @@ pub async fn run(millwork: SocketAddr, null: SocketAddr, options: &Options) -> R
             for _ in 0..options.rounds {
                 nulls.push(load::carry_out(load(null)).await?);
                 ours.push(load::carry_out(load(millwork)).await?);
+                settle(millwork, &workflow).await?;
             }
             let null = row(
                 *steps,
@@ -143,6 +150,21 @@ pub async fn run(millwork: SocketAddr, null: SocketAddr, options: &Options) -> R
         rows,
         problems,
     })
+}
+
+/// Waits until every run of a workflow has ended: the other server's turn must not pay for what is left of this one's.
+async fn settle(millwork: SocketAddr, workflow: &str) -> Result<()> {
+    let mut api = Api::new(millwork);
+    let under_way = format!("/api/v1/runs?limit=1&status=pending,running&workflow_id={workflow}");
+    let deadline = Instant::now() + SETTLE_PATIENCE;
+    while !api.get::<Page>(&under_way).await?.items.is_empty() {
+        ensure!(
+            Instant::now() < deadline,
+            "the runs of a round had not ended after {SETTLE_PATIENCE:?}"
+        );
+        tokio::time::sleep(SETTLE_BEAT).await;
+    }
+    Ok(())
 }
 
 /// A workflow of as many delays of nothing.

@@ -1,7 +1,7 @@
 //! What the two first connectors result in.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Walk, output};
 use crate::sink::TEXT;
@@ -84,7 +84,7 @@ async fn text_reply(walk: &mut Walk<'_>) -> Result<String> {
     let config = json!({"url": walk.sink.url("/text"), "method": "GET"});
     let (run, _) = walk.call(config, json!({})).await?;
     let data = &output(&run, "call")?["response_data"];
-    ensure!(*data == Value::from(TEXT), "its response_data is {data}");
+    ensure!(*data == TEXT, "its response_data is {data}");
     Ok(data.to_string())
 }
 

@@ -18,6 +18,14 @@ pub(super) struct Ledger {
     gate: watch::Sender<u64>,
 }
 
+/// Leave to send a trigger.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) number: u64,
+    /// Whether the server died since the one before.
+    pub(super) waited: bool,
+}
+
 impl Ledger {
     pub(super) fn new(runs: u64, gate: u64) -> Self {
         Self {
@@ -32,14 +40,16 @@ impl Ledger {
     }
 
     /// The next trigger, once it may be sent; nothing where all have been.
-    pub(super) async fn next(&self) -> Option<u64> {
+    pub(super) async fn next(&self) -> Option<Ticket> {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
         if number >= self.runs {
             return None;
         }
+        let mut gate = self.gate.subscribe();
+        let waited = number >= *gate.borrow_and_update();
         // The sender lives in this very ledger, so the wait cannot be cut off.
-        drop(self.gate.subscribe().wait_for(|gate| number < *gate).await);
-        Some(number)
+        drop(gate.wait_for(|gate| number < *gate).await);
+        Some(Ticket { number, waited })
     }
 
     /// Lets triggers up to a number through.

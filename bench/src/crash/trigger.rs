@@ -47,8 +47,12 @@ impl Order {
 /// Triggers until none is left.
 pub(super) async fn work(order: Order, ledger: Arc<Ledger>) -> Result<()> {
     let mut api = Api::new(order.address).with_patience(ANSWER_PATIENCE);
-    while let Some(number) = ledger.next().await {
-        trigger(&order, &mut api, number, &ledger).await?;
+    while let Some(ticket) = ledger.next().await {
+        if ticket.waited {
+            // The connection led to a process that is gone: what is sent on it would count as sent and not answered.
+            api.disconnect();
+        }
+        trigger(&order, &mut api, ticket.number, &ledger).await?;
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(super) fn router(memory: Shared) -> Router {
         .with_state(memory)
 }
 
-fn problem(memory: &Memory, status: StatusCode, detail: &str, errors: Value) -> Response {
+fn problem(memory: &Memory, status: StatusCode, detail: &str, errors: &[Value]) -> Response {
     let mut body = json!({"status": status.as_u16(), "detail": detail, "errors": errors});
     if memory.fault == Fault::RefusesWithoutAWord {
         body = json!({"status": status.as_u16()});
@@ -55,16 +55,11 @@ async fn create(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -
             &memory,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "send application/json",
-            json!([]),
+            &[],
         );
     }
     let Ok(mut definition) = serde_json::from_slice::<Value>(&body) else {
-        return problem(
-            &memory,
-            StatusCode::BAD_REQUEST,
-            "this is no JSON",
-            json!([]),
-        );
+        return problem(&memory, StatusCode::BAD_REQUEST, "this is no JSON", &[]);
     };
     let errors = definition::problems(&definition);
     if !errors.is_empty() {
@@ -72,7 +67,7 @@ async fn create(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -
             &memory,
             StatusCode::UNPROCESSABLE_ENTITY,
             "the definition does not hold",
-            json!(errors),
+            &errors,
         );
     }
     let uuid = memory.next_id();
@@ -89,7 +84,7 @@ async fn workflow(State(memory): State<Shared>, Path(uuid): Path<String>) -> Res
             &memory,
             StatusCode::NOT_FOUND,
             &format!("Workflow {uuid} not found"),
-            json!([]),
+            &[],
         ),
     }
 }
@@ -108,7 +103,7 @@ async fn trigger(
                 &memory,
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the tenth is one too many",
-                json!([]),
+                &[],
             );
         }
         let key = headers
@@ -123,7 +118,7 @@ async fn trigger(
                     &memory,
                     StatusCode::CONFLICT,
                     "this key was used with another request",
-                    json!([]),
+                    &[],
                 );
             }
             Some((_, run)) => run.clone(),
@@ -131,7 +126,7 @@ async fn trigger(
                 let workflow = body["workflow_id"].as_str().unwrap_or_default().to_owned();
                 if !memory.workflows.contains_key(&workflow) {
                     let detail = format!("Workflow {workflow} not found");
-                    return problem(&memory, StatusCode::NOT_FOUND, &detail, json!([]));
+                    return problem(&memory, StatusCode::NOT_FOUND, &detail, &[]);
                 }
                 let payload = body.get("payload").cloned().unwrap_or_else(|| json!({}));
                 let run = memory.start_run(&workflow, payload);
@@ -175,7 +170,7 @@ async fn run(State(memory): State<Shared>, Path(uuid): Path<String>) -> Response
             &memory,
             StatusCode::NOT_FOUND,
             "Workflow run not found",
-            json!([]),
+            &[],
         ),
     }
 }
@@ -187,14 +182,11 @@ async fn cancel(State(memory): State<Shared>, Path(uuid): Path<String>) -> Respo
             &memory,
             StatusCode::NOT_FOUND,
             "Workflow run not found",
-            json!([]),
+            &[],
         ),
-        Some(run) if run["status"] != "running" => problem(
-            &memory,
-            StatusCode::CONFLICT,
-            "the run has ended",
-            json!([]),
-        ),
+        Some(run) if run["status"] != "running" => {
+            problem(&memory, StatusCode::CONFLICT, "the run has ended", &[])
+        }
         Some(_) => {
             memory.end_run(&uuid, "cancelled", Value::Null);
             Json(memory.run(&uuid)).into_response()
@@ -210,12 +202,12 @@ async fn list(
     let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
     let limit = number("limit").unwrap_or(50);
     let from = number("cursor").unwrap_or(0);
-    let mut newest: Vec<&Value> = memory
-        .runs
-        .iter()
-        .rev()
-        .filter(|run| !run.is_null())
-        .collect();
+    let wanted = |run: &&Value| match (query.get("status"), run["status"].as_str()) {
+        (Some(statuses), Some(status)) => statuses.split(',').any(|wanted| wanted == status),
+        (None, status) => status.is_some(),
+        (Some(_), None) => false,
+    };
+    let mut newest: Vec<&Value> = memory.runs.iter().rev().filter(wanted).collect();
     if memory.fault == Fault::ListsARunTwice {
         newest.extend(newest.first().copied());
     }

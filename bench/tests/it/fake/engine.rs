@@ -57,7 +57,7 @@ pub(super) async fn execute(memory: Shared, run: String) {
     let fourth = lock(&memory).places.get(&run) == Some(&3);
     match fault {
         Fault::FailsARun if fourth => {
-            lock(&memory).end_run(&run, "failed", "step \"call\" failed: chance".into())
+            lock(&memory).end_run(&run, "failed", "step \"call\" failed: chance".into());
         }
         _ => lock(&memory).end_run(&run, "success", Value::Null),
     }
