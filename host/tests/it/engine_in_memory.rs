@@ -344,10 +344,12 @@ async fn a_run_keeps_the_plugin_it_began_with() {
     ]));
     let id = host.create(definition).await;
     let old = host.trigger(id, json!({})).await;
-    host.until(old, "the sleep", |view| view.run.wake_at().is_some()).await;
+    host.until(old, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
     let host = host.crash_into(Scripted::new().of_digest(2)).await;
     let new = host.trigger(id, json!({})).await;
-    host.until(new, "the sleep", |view| view.run.wake_at().is_some()).await;
+    host.until(new, "the sleep", |view| view.run.wake_at().is_some())
+        .await;
     host.clock.advance(Duration::from_secs(5));
     host.succeeded(old).await;
     host.succeeded(new).await;
