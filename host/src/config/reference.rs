@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::load::{DEFAULT_FILE, FILE_VARIABLE};
 use super::schema::{self, Setting};
-use super::{Loaded, Plugins, Secret};
+use super::{Grant, Loaded, Secret};
 
 /// Writes the reference page.
 #[must_use]
@@ -44,6 +44,15 @@ pub fn page() -> String {
                 &schema::description(section),
                 own,
             );
+        }
+        for (inner, subsection) in schema::properties(section) {
+            let own = settings.iter().filter(|setting| {
+                setting.path.len() == 3 && setting.path[0] == *name && setting.path[1] == *inner
+            });
+            if own.clone().next().is_some() {
+                let title = format!("`[{name}.{inner}]`");
+                write_section(&mut page, &title, &schema::description(subsection), own);
+            }
         }
         for (path, map) in maps(name, section) {
             write_map(&mut page, &path, map);
@@ -129,12 +138,13 @@ pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
     let mut shown = String::new();
     let mut section = None;
     for Setting { path, .. } in schema::settings() {
-        let (key, own_section) = path.split_last().map_or(("", ""), |(key, rest)| {
-            (key, rest.first().map_or("", String::as_str))
-        });
-        if !own_section.is_empty() && section != Some(own_section.to_owned()) {
+        let Some((key, own_section)) = path.split_last() else {
+            continue;
+        };
+        let own_section = own_section.join(".");
+        if !own_section.is_empty() && section.as_ref() != Some(&own_section) {
             let _ = write!(shown, "\n[{own_section}]\n");
-            section = Some(own_section.to_owned());
+            section = Some(own_section);
         }
         let Some(value) = find(&table, &path) else {
             continue;
@@ -149,7 +159,9 @@ pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
     let maps = toml::Table::try_from(Maps {
         env: &loaded.config.env,
         secrets: &loaded.config.secrets,
-        plugins: &loaded.config.plugins,
+        plugins: GrantsOnly {
+            grants: &loaded.config.plugins.grants,
+        },
     })?;
     let _ = write!(shown, "\n{}", toml::to_string(&maps)?);
     Ok(shown.trim_end().to_owned() + "\n")
@@ -161,7 +173,13 @@ struct Maps<'a> {
     env: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     secrets: &'a BTreeMap<String, Secret>,
-    plugins: &'a Plugins,
+    plugins: GrantsOnly<'a>,
+}
+
+#[derive(Serialize)]
+struct GrantsOnly<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    grants: &'a BTreeMap<String, Grant>,
 }
 
 fn find<'a>(table: &'a toml::Table, path: &[String]) -> Option<&'a toml::Value> {
@@ -218,6 +236,32 @@ mod tests {
         [log]
         filter = "info"
         format = "auto"
+
+        [plugins.limits]
+        calls_in_flight_max = 1000
+        calls_in_flight_per_plugin_max = 500
+        call_max_ms = 900000
+        question_max_ms = 10000
+        cpu_max_ms = 5000
+        memory_max_bytes = 67108864
+        memories_max = 4
+        tables_max = 16
+        table_elements_max = 20000
+        instances_max = 64
+        stack_max_bytes = 524288
+        handles_max = 10000
+        output_max_bytes = 1048576
+        state_max_bytes = 262144
+        log_max_bytes = 65536
+        http_request_max_bytes = 4194304
+        http_response_max_bytes = 4194304
+        http_requests_in_flight_max = 16
+        http_redirects_max = 10
+        http_connect_max_ms = 10000
+        kv_key_max_bytes = 512
+        kv_value_max_bytes = 65536
+        wasm_max_bytes = 33554432
+        manifest_max_bytes = 1048576
 
         [plugins.grants.slack]
         http = []

@@ -290,7 +290,7 @@ async fn every_hop_of_a_redirect_is_judged() {
 }
 
 #[tokio::test]
-async fn redirects_end() {
+async fn a_circle_of_redirects_ends() {
     let (server, guest) = (Server::start().await, free().await);
     // Relative to where it stands, it leads to itself.
     let around = server.url("/redirect/302/around");
