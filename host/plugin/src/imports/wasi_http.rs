@@ -1,6 +1,6 @@
 //! `wasi:http/outgoing-handler`: the same door as `millwork:http`, for languages whose own HTTP client speaks it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;
@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{
 
 use crate::imports::Outfit;
 use crate::imports::http::door::{Door, HttpError};
+use crate::imports::log::Log;
 
 /// What one call keeps for `wasi:http`; made at the first use.
 pub(crate) struct WasiHttp {
@@ -26,7 +27,23 @@ impl WasiHttp {
         let permits = Arc::new(Semaphore::new(outfit.limits.http_requests_in_flight_max));
         Self {
             ctx: WasiHttpCtx::new(),
-            hooks: Hooks { outfit, permits },
+            hooks: Hooks {
+                outfit,
+                permits,
+                refusals: Arc::default(),
+            },
+        }
+    }
+
+    /// Moves the refusals into the log: the codes of `wasi:http` have no room for the line that would grant.
+    pub(crate) fn drain_into(&mut self, log: &mut Log) {
+        let mut refusals = self
+            .hooks
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for refusal in refusals.drain(..) {
+            log.add("warn", refusal);
         }
     }
 }
@@ -34,6 +51,19 @@ impl WasiHttp {
 pub(crate) struct Hooks {
     outfit: Arc<Outfit>,
     permits: Arc<Semaphore>,
+    refusals: Arc<Mutex<Vec<String>>>,
+}
+
+/// The first ones tell enough.
+const REFUSALS_MAX: usize = 16;
+
+fn note(refusals: &Mutex<Vec<String>>, error: &HttpError) {
+    if let HttpError::Denied(why) = error {
+        let mut refusals = refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() < REFUSALS_MAX {
+            refusals.push(why.clone());
+        }
+    }
 }
 
 type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -48,11 +78,18 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let outfit = Arc::clone(&self.outfit);
         let permits = Arc::clone(&self.permits);
+        let refusals = Arc::clone(&self.refusals);
         Box::new(async move {
             let Ok(permit) = permits.try_acquire_owned() else {
                 return Err(Error::ConnectionLimitReached);
             };
-            let response = send(&outfit.door, request, options.unwrap_or_default()).await?;
+            let response = send(
+                &outfit.door,
+                &refusals,
+                request,
+                options.unwrap_or_default(),
+            )
+            .await?;
             let max = outfit.limits.http_response_max_bytes;
             let response = response.map(|body| {
                 Limited::new(body, max)
@@ -73,6 +110,7 @@ impl WasiHttpHooks for Hooks {
 
 async fn send(
     door: &Door,
+    refusals: &Mutex<Vec<String>>,
     request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<http::Response<hyper::body::Incoming>, Error> {
@@ -97,7 +135,10 @@ async fn send(
             .unwrap_or(Err(HttpError::Timeout)),
         None => sent.await,
     };
-    answer.map_err(|error| translate(error, max))
+    answer.map_err(|error| {
+        note(refusals, &error);
+        translate(error, max)
+    })
 }
 
 fn translate(error: HttpError, request_max_bytes: usize) -> Error {

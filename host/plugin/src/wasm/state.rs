@@ -46,9 +46,12 @@ impl State {
         }
     }
 
-    /// Takes into the log what the guest wrote to standard output and error.
+    /// Takes into the log what the guest wrote to standard output and error, and what it was refused.
     pub(crate) fn gather_output(&mut self) {
         self.wasi.drain_into(&mut self.log);
+        if let Some(http) = &mut self.wasi_http {
+            http.drain_into(&mut self.log);
+        }
     }
 }
 

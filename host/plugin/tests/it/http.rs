@@ -188,6 +188,18 @@ async fn the_refusal_names_the_line_that_grants() {
     .await;
     let at_name = get(&guest, &format!("http://localhost:{port}/")).await;
     assert!(at_name.contains("is at 127.0.0.1, a loopback address: to grant it, write private_networks = [\\\"loopback\\\"] under [plugins.grants.misbehave]"), "{at_name}");
+    let reply = guest
+        .plugins
+        .invoke(guest.call("http-wasi", &json!({"url": "https://other.example/"})))
+        .await;
+    assert!(
+        reply.log.iter().any(|line| line.level == "warn"
+            && line
+                .message
+                .contains("write http = [\"https://other.example\"]")),
+        "{:?}",
+        reply.log
+    );
     let other = get(&guest, "https://other.example/").await;
     assert!(
         other.contains("write http = [\\\"https://other.example\\\"]"),
