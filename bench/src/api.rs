@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
@@ -193,12 +193,13 @@ impl Api {
     /// Where it is refused.
     pub async fn trigger(&mut self, workflow: &str, payload: &Value) -> Result<String> {
         let request = trigger_request(workflow, payload, None);
+        let deadline = Instant::now() + self.patience;
         loop {
             let response = self.call(&request).await.context("POST /api/v1/trigger")?;
-            let Some(pause) = pause_asked_for(&response) else {
-                return run_id(&response);
-            };
-            tokio::time::sleep(pause).await;
+            match pause_asked_for(&response) {
+                Some(pause) if Instant::now() + pause < deadline => tokio::time::sleep(pause).await,
+                Some(_) | None => return run_id(&response),
+            }
         }
     }
 
@@ -235,6 +236,9 @@ impl Api {
             );
             match page.next_cursor {
                 None => return Ok(uuids),
+                Some(_) if page.items.is_empty() => {
+                    bail!("an empty page of the list says that there is another")
+                }
                 next => cursor = next,
             }
         }

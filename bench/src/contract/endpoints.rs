@@ -269,7 +269,7 @@ async fn same_key(walk: &mut Walk<'_>) -> Result<String> {
 }
 
 async fn cancel(walk: &mut Walk<'_>) -> Result<String> {
-    let steps = json!([{"name": "long", "type": "delay", "config": {"duration": "1h"}}]);
+    let steps = json!([{"name": "long", "type": "delay", "config": {"duration": 3600}}]);
     let workflow = walk
         .api
         .create_workflow(&json!({"name": "contract", "steps": steps}))

@@ -70,7 +70,7 @@ async fn a_problem_is_told_and_ends_the_tool_with_an_error() {
         "--runs",
         "5",
         "--seconds",
-        "0.1",
+        "2",
     ])
     .await;
     assert_eq!(output.status.code(), Some(1));

@@ -67,10 +67,7 @@ async fn sleepers_tell_the_memory_and_the_lateness() {
         .await
         .expect("it ends");
     report.verdict().expect("nothing is wrong");
-    assert_eq!(
-        (report.runs, report.late_by.count, report.all_asleep_at_once),
-        (300, 300, true)
-    );
+    assert_eq!((report.runs, report.late_by.count), (300, 300));
     assert!(
         report.asleep.rss_mib > 1.0 && report.waking.rss_mib >= report.asleep.rss_mib,
         "{report:?}"
@@ -89,6 +86,8 @@ async fn a_sleeper_that_never_wakes_is_named() {
     let report = sleepers::run(fake.address(), std::process::id(), &options)
         .await
         .expect("it ends");
+    // The sleep is shorter than the beat at which memory is looked at.
+    assert!(!report.all_asleep_at_once);
     let complaint = report.verdict().expect_err("one never wakes").to_string();
     assert!(
         complaint.contains("has not ended: its status is running"),
