@@ -41,15 +41,21 @@ fn assert_names_a_run(complaint: &str, words: &str) {
 
 #[tokio::test]
 async fn a_sound_server_passes() {
-    let report = proof(Fault::None, &options()).await;
+    // Calls that take long and many deaths: one of them comes in the middle of a call, however busy the machine is.
+    let options = Options {
+        kills: 6,
+        sink_delay_ms: 400,
+        ..options()
+    };
+    let report = proof(Fault::None, &options).await;
     report.verdict().expect("nothing is wrong");
     assert_eq!(
         (report.acknowledged, report.finished, report.listed),
         (120, 120, 120),
         "{report:?}"
     );
-    // Three kills among the triggers, one when all had ended.
-    assert_eq!(report.restarts, 4, "{report:?}");
+    // Six kills among the triggers, one when all had ended.
+    assert_eq!(report.restarts, 7, "{report:?}");
     assert_eq!(report.distinct_keys, 120, "{report:?}");
     assert!(
         report.repeated_calls > 0,
