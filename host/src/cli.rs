@@ -21,10 +21,6 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-#[expect(
-    clippy::doc_markdown,
-    reason = "the help shows the comments as they are"
-)]
 pub enum Command {
     /// Run workflows: the API, the engine and the plugins in one process.
     #[command(

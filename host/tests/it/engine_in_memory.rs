@@ -19,7 +19,7 @@ use crate::support::scripted::Scripted;
 async fn steps_run_in_order_and_see_each_others_output() {
     let host = Harness::new();
     let id = host
-        .create(workflow(json!([
+        .create(workflow(&json!([
             {"name": "first", "type": "echo", "config": {"n": "${payload.n + 1}"}},
             {"name": "second", "type": "echo", "config": {"text": "n is ${first.n}", "whole": "${first}"}},
         ])))
@@ -42,7 +42,7 @@ async fn steps_run_in_order_and_see_each_others_output() {
 #[tokio::test]
 async fn a_workflow_without_steps_succeeds() {
     let host = Harness::new();
-    let id = host.create(workflow(json!([]))).await;
+    let id = host.create(workflow(&json!([]))).await;
     let run = host.trigger(id, json!({})).await;
     host.succeeded(run).await;
 }
@@ -52,7 +52,7 @@ async fn a_sleeping_run_wakes_when_it_is_due_and_not_before() {
     let host = Harness::new();
     let id = host
         .create(workflow(
-            json!([{"name": "nap", "type": "delay", "config": {"duration": 3600}}]),
+            &json!([{"name": "nap", "type": "delay", "config": {"duration": 3600}}]),
         ))
         .await;
     let run = host.trigger(id, json!({})).await;
@@ -81,7 +81,7 @@ async fn a_clock_that_is_set_back_wakes_nothing_early() {
     let host = Harness::new();
     let id = host
         .create(workflow(
-            json!([{"name": "nap", "type": "delay", "config": {"duration": 30}}]),
+            &json!([{"name": "nap", "type": "delay", "config": {"duration": 30}}]),
         ))
         .await;
     let start = host.now();
@@ -119,7 +119,7 @@ async fn a_retryable_failure_is_tried_again_after_its_wait() {
         ..Setup::default()
     });
     let id = host
-        .create(workflow(json!([{
+        .create(workflow(&json!([{
             "name": "call", "type": "flaky",
             "retry": {"max_attempts": 3, "initial": "10s", "factor": 2, "jitter": "none"},
         }])))
@@ -154,7 +154,7 @@ async fn a_retryable_failure_is_tried_again_after_its_wait() {
 async fn a_permanent_failure_fails_the_run_and_says_why() {
     let host = Harness::new();
     let id = host
-        .create(workflow(json!([
+        .create(workflow(&json!([
             {"name": "bad", "type": "broken"},
             {"name": "never", "type": "echo"},
         ])))
@@ -197,7 +197,7 @@ async fn cancelling_interrupts_the_call_that_is_being_made() {
         ..Setup::default()
     });
     let id = host
-        .create(workflow(json!([{"name": "wait", "type": "endless"}])))
+        .create(workflow(&json!([{"name": "wait", "type": "endless"}])))
         .await;
     let run = host.trigger(id, json!({})).await;
     began.notified().await;
@@ -240,7 +240,7 @@ async fn a_sleeping_run_can_be_cancelled() {
     let host = Harness::new();
     let id = host
         .create(workflow(
-            json!([{"name": "nap", "type": "delay", "config": {"duration": 10}}]),
+            &json!([{"name": "nap", "type": "delay", "config": {"duration": 10}}]),
         ))
         .await;
     let run = host.trigger(id, json!({})).await;
@@ -271,7 +271,7 @@ async fn a_long_attempt_shows_in_the_journal_while_it_is_made() {
         ..Setup::default()
     });
     let id = host
-        .create(workflow(json!([{"name": "slow", "type": "slow"}])))
+        .create(workflow(&json!([{"name": "slow", "type": "slow"}])))
         .await;
     let run = host.trigger(id, json!({})).await;
     host.settle().await;
@@ -299,7 +299,7 @@ async fn what_was_under_way_when_the_host_died_is_done_by_the_next() {
         ..Setup::default()
     });
     let id = host
-        .create(workflow(json!([
+        .create(workflow(&json!([
             {"name": "first", "type": "echo", "config": {"n": 1}},
             {"name": "second", "type": "hang"},
             {"name": "nap", "type": "delay", "config": {"duration": 5}},
@@ -338,7 +338,7 @@ async fn a_run_keeps_the_plugin_it_began_with() {
         plugins: Scripted::new().of_digest(1),
         ..Setup::default()
     });
-    let definition = workflow(json!([
+    let definition = workflow(&json!([
         {"name": "nap", "type": "delay", "config": {"duration": 5}},
         {"name": "say", "type": "echo"},
     ]));
@@ -387,7 +387,7 @@ async fn runs_that_find_no_room_on_the_bus_wait_in_the_store() {
         queue_max: 4,
     });
     let id = host
-        .create(workflow(json!([{"name": "gate", "type": "gated"}])))
+        .create(workflow(&json!([{"name": "gate", "type": "gated"}])))
         .await;
     let mut runs = Vec::new();
     for n in 0..50 {
@@ -427,7 +427,7 @@ async fn past_the_backlog_triggers_are_turned_away_and_nothing_is_dropped() {
         queue_max: 4,
     });
     let id = host
-        .create(workflow(json!([{"name": "gate", "type": "gated"}])))
+        .create(workflow(&json!([{"name": "gate", "type": "gated"}])))
         .await;
     let (mut accepted, mut refused) = (Vec::new(), 0);
     for n in 0..40 {
@@ -451,7 +451,7 @@ async fn past_the_backlog_triggers_are_turned_away_and_nothing_is_dropped() {
 async fn the_same_idempotency_key_gives_the_same_run_and_refuses_another_payload() {
     let host = Harness::new();
     let id = host
-        .create(workflow(json!([{"name": "say", "type": "echo"}])))
+        .create(workflow(&json!([{"name": "say", "type": "echo"}])))
         .await;
     let first = host
         .try_trigger(id, json!({"n": 1}), Some("key"))
@@ -515,7 +515,7 @@ async fn waiting_for_a_run_ends_with_the_run_or_with_the_time() {
     let host = Harness::new();
     let id = host
         .create(workflow(
-            json!([{"name": "nap", "type": "delay", "config": {"duration": 5}}]),
+            &json!([{"name": "nap", "type": "delay", "config": {"duration": 5}}]),
         ))
         .await;
     let run = host.trigger(id, json!({})).await;
@@ -558,7 +558,7 @@ async fn independent_steps_run_beside_each_other() {
         ..Setup::default()
     });
     let id = host
-        .create(workflow(json!([
+        .create(workflow(&json!([
             {"name": "left", "type": "meet", "needs": []},
             {"name": "right", "type": "meet", "needs": []},
             {"name": "after", "type": "echo", "needs": ["left", "right"], "config": {"n": "${left}"}},
@@ -572,7 +572,7 @@ async fn independent_steps_run_beside_each_other() {
 async fn a_run_whose_caller_hung_up_is_executed_all_the_same() {
     let host = Harness::new();
     let id = host
-        .create(workflow(json!([{"name": "say", "type": "echo"}])))
+        .create(workflow(&json!([{"name": "say", "type": "echo"}])))
         .await;
     let warm = host.trigger(id, json!({})).await;
     host.succeeded(warm).await;
@@ -597,7 +597,7 @@ async fn a_store_that_fails_now_and_then_loses_nothing() {
     for seed in 0..6 {
         let host = Harness::new();
         let id = host
-            .create(workflow(json!([
+            .create(workflow(&json!([
                 {"name": "one", "type": "echo", "config": {"n": "${payload.n}"}},
                 {"name": "nap", "type": "delay", "config": {"duration": 1}},
                 {"name": "two", "type": "echo", "config": {"n": "${one.n + 1}"}},

@@ -1,4 +1,4 @@
 //! What the tests stand on: a host in memory with a clock moved by hand and scripted plugins.
 
-pub mod harness;
-pub mod scripted;
+pub(crate) mod harness;
+pub(crate) mod scripted;

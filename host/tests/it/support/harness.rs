@@ -18,21 +18,21 @@ use serde_json::{Value, json};
 use super::scripted::Scripted;
 
 /// A host whose clock is moved by hand. What it keeps can be taken over by another, as after a crash.
-pub struct Harness {
-    pub engine: Engine,
-    pub clock: ManualClock,
-    pub store: Arc<Memory>,
-    pub plugins: Arc<Scripted>,
+pub(crate) struct Harness {
+    pub(crate) engine: Engine,
+    pub(crate) clock: ManualClock,
+    pub(crate) store: Arc<Memory>,
+    pub(crate) plugins: Arc<Scripted>,
     bus: Arc<Local>,
     options: Options,
     workers: tokio::task::JoinHandle<()>,
 }
 
 /// How a harness differs from the default one.
-pub struct Setup {
-    pub options: Options,
-    pub queue_max: usize,
-    pub plugins: Scripted,
+pub(crate) struct Setup {
+    pub(crate) options: Options,
+    pub(crate) queue_max: usize,
+    pub(crate) plugins: Scripted,
 }
 
 impl Default for Setup {
@@ -46,11 +46,11 @@ impl Default for Setup {
 }
 
 impl Harness {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Setup::default())
     }
 
-    pub fn with(setup: Setup) -> Self {
+    pub(crate) fn with(setup: Setup) -> Self {
         let clock = ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000));
         Self::start(
             Arc::new(Memory::default()),
@@ -93,31 +93,31 @@ impl Harness {
     }
 
     /// Drops the host as a crash would, and starts another on what the store kept.
-    pub async fn crash(self) -> Self {
+    pub(crate) async fn crash(self) -> Self {
         self.crash_into(Scripted::new()).await
     }
 
     /// The same, with other plugins in the new host.
-    pub async fn crash_into(self, plugins: Scripted) -> Self {
+    pub(crate) async fn crash_into(self, plugins: Scripted) -> Self {
         self.engine.shut_down(Duration::ZERO).await;
         self.workers.abort();
         Self::start(self.store, Arc::new(plugins), self.clock, self.options, 100)
     }
 
-    pub async fn create(&self, definition: Value) -> WorkflowId {
+    pub(crate) async fn create(&self, definition: Value) -> WorkflowId {
         self.engine
             .create_workflow(definition)
             .await
             .expect("the definition holds")
     }
 
-    pub async fn trigger(&self, workflow: WorkflowId, payload: Value) -> RunId {
+    pub(crate) async fn trigger(&self, workflow: WorkflowId, payload: Value) -> RunId {
         self.try_trigger(workflow, payload, None)
             .await
             .expect("the trigger is accepted")
     }
 
-    pub async fn try_trigger(
+    pub(crate) async fn try_trigger(
         &self,
         workflow: WorkflowId,
         payload: Value,
@@ -131,7 +131,7 @@ impl Harness {
         self.engine.trigger(trigger).await
     }
 
-    pub async fn run(&self, run: RunId) -> RunView {
+    pub(crate) async fn run(&self, run: RunId) -> RunView {
         self.engine
             .find_run(run)
             .await
@@ -140,7 +140,7 @@ impl Harness {
     }
 
     /// Lets the host work, without moving the clock, until a run looks as expected.
-    pub async fn until(
+    pub(crate) async fn until(
         &self,
         run: RunId,
         what: &str,
@@ -157,29 +157,29 @@ impl Harness {
         panic!("{what} has not come about; the run is {:?}", view.run);
     }
 
-    pub async fn finished(&self, run: RunId) -> RunView {
+    pub(crate) async fn finished(&self, run: RunId) -> RunView {
         self.until(run, "the end", |view| view.run.status().is_finished())
             .await
     }
 
-    pub async fn succeeded(&self, run: RunId) -> RunView {
+    pub(crate) async fn succeeded(&self, run: RunId) -> RunView {
         let view = self.finished(run).await;
         assert_eq!(view.run.status(), RunStatus::Success, "{:?}", view.run);
         view
     }
 
     /// Lets the host do all it can without moving the clock.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         for _ in 0..200 {
             breathe().await;
         }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.bus.depth()
     }
 }
@@ -195,12 +195,12 @@ async fn breathe() {
 }
 
 /// A definition with these steps.
-pub fn workflow(steps: Value) -> Value {
+pub(crate) fn workflow(steps: &Value) -> Value {
     json!({"name": "test", "steps": steps})
 }
 
 /// The output of a step that succeeded.
-pub fn output(view: &RunView, step: &str) -> Value {
+pub(crate) fn output(view: &RunView, step: &str) -> Value {
     let found = view.run.step(&millwork_core::step::StepKey::of(step));
     match found.map(|step| &step.phase) {
         Some(millwork_core::run::Phase::Succeeded { output }) => output.value().clone(),

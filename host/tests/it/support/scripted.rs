@@ -17,7 +17,7 @@ type Act = Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Outcome, Failure>
 
 /// Connectors by name; remembers every call.
 #[derive(Default)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     digest: u8,
     connectors: BTreeMap<String, Act>,
     calls: Mutex<Vec<Invocation>>,
@@ -25,7 +25,7 @@ pub struct Scripted {
 
 impl Scripted {
     /// With `delay` (like the real one), `echo` (completes with its configuration) and `broken` (fails for good).
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
             .with(
                 "echo",
@@ -45,13 +45,13 @@ impl Scripted {
     }
 
     /// The same connectors from other bytes.
-    pub fn of_digest(mut self, digest: u8) -> Self {
+    pub(crate) fn of_digest(mut self, digest: u8) -> Self {
         self.digest = digest;
         self
     }
 
     /// Adds a connector.
-    pub fn with<F>(
+    pub(crate) fn with<F>(
         mut self,
         name: &str,
         act: impl Fn(Invocation) -> F + Send + Sync + 'static,
@@ -65,7 +65,7 @@ impl Scripted {
     }
 
     /// Every call so far, in order.
-    pub fn calls(&self) -> Vec<Invocation> {
+    pub(crate) fn calls(&self) -> Vec<Invocation> {
         self.calls
             .lock()
             .expect("no test panics while it holds this")
