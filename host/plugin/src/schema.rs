@@ -1,12 +1,16 @@
 //! Checks a configuration against the JSON Schema of an action, and says what is wrong in a person's words.
 
+mod pruned;
 mod reach;
+mod words;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+pub(crate) use self::pruned::Pruned;
 use self::reach::Reach;
+use self::words::{describe, unknown};
 use crate::FieldError;
 
 /// Nobody can fix more at once.
@@ -158,14 +162,6 @@ pub(crate) fn below(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-fn unknown(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("unknown property {name:?}: did you mean {near:?}?"),
-        None if known.is_empty() => format!("unknown property {name:?}"),
-        None => format!("unknown property {name:?}: there are {}", known.join(", ")),
-    }
-}
-
 /// The known name that was probably meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close_enough = 0.75;
@@ -174,140 +170,6 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .filter(|(likeness, _)| *likeness > close_enough)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
-}
-
-fn describe(kind: &Kind, error: &ValidationError<'_>) -> String {
-    match kind {
-        Kind::Type { kind } => format!(
-            "this is {}; {} is wanted",
-            name_of(error.instance()),
-            wanted(kind)
-        ),
-        Kind::Enum { options } => format!("this is none of {options}"),
-        Kind::Minimum { limit } => format!("this is less than {limit}"),
-        Kind::Maximum { limit } => format!("this is more than {limit}"),
-        Kind::ExclusiveMinimum { limit } => format!("this is not more than {limit}"),
-        Kind::ExclusiveMaximum { limit } => format!("this is not less than {limit}"),
-        Kind::MinLength { limit } => format!("this is shorter than {limit} characters"),
-        Kind::MaxLength { limit } => format!("this is longer than {limit} characters"),
-        Kind::MinItems { limit } => format!("this has fewer than {limit} items"),
-        Kind::MaxItems { limit } => format!("this has more than {limit} items"),
-        Kind::Pattern { pattern } => format!("this does not match {pattern}"),
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context),
-        Kind::OneOfMultipleValid { .. } => {
-            "this fits several of the alternatives, of which only one may be chosen".to_owned()
-        }
-        // The value may be long, or somebody's secret: it is not repeated.
-        _ => error.masked_with("this").to_string(),
-    }
-}
-
-/// What each alternative would want, where none fits.
-fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
-    let mut wants: Vec<String> = Vec::new();
-    for errors in context {
-        let Some(error) = errors.first() else {
-            continue;
-        };
-        let want = match error.kind() {
-            Kind::Type { kind } => wanted(kind),
-            Kind::Required { property } => format!("something with {property}"),
-            kind => describe(kind, error),
-        };
-        if !wants.contains(&want) {
-            wants.push(want);
-        }
-    }
-    if wants.is_empty() {
-        "this fits none of the alternatives".to_owned()
-    } else {
-        format!("this fits none of the alternatives: {}", wants.join("; "))
-    }
-}
-
-fn wanted(kind: &TypeKind) -> String {
-    let article = |name: String| match name.as_str() {
-        "null" => name,
-        "array" | "integer" | "object" => format!("an {name}"),
-        _ => format!("a {name}"),
-    };
-    match kind {
-        TypeKind::Single(one) => article(one.to_string()),
-        TypeKind::Multiple(many) => many
-            .iter()
-            .map(|one| article(one.to_string()))
-            .collect::<Vec<_>>()
-            .join(" or "),
-    }
-}
-
-fn name_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// Takes out what holds an expression, for a plugin's own `validate`, and remembers where.
-///
-/// An array that holds one itself goes whole: the others would get new positions.
-#[derive(Debug, Default)]
-pub(crate) struct Pruned {
-    pub(crate) config: Value,
-    removed: Vec<String>,
-}
-
-impl Pruned {
-    pub(crate) fn new(config: &Value) -> Self {
-        let mut removed = Vec::new();
-        let config = prune(config, "", &mut removed).unwrap_or_default();
-        Self { config, removed }
-    }
-
-    /// Whether an error may be told: not where it complains of what was taken out, or of what holds it.
-    pub(crate) fn judged(&self, error: &FieldError) -> bool {
-        let within = |outer: &str, inner: &str| {
-            inner
-                .strip_prefix(outer)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        !self
-            .removed
-            .iter()
-            .any(|removed| within(&error.path, removed) || within(removed, &error.path))
-    }
-}
-
-fn prune(value: &Value, path: &str, removed: &mut Vec<String>) -> Option<Value> {
-    let is_expression = |value: &Value| value.is_string() && holds_expression(value);
-    match value {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter_map(|(name, value)| {
-                Some((name.clone(), prune(value, &below(path, name), removed)?))
-            });
-            Some(Value::Object(kept.collect()))
-        }
-        Value::Array(items) if !items.iter().any(is_expression) => {
-            let items = items.iter().enumerate();
-            // None of them is an expression or holds one directly, so that each stays where it is.
-            Some(
-                items
-                    .map(|(i, item)| {
-                        prune(item, &below(path, &i.to_string()), removed).unwrap_or_default()
-                    })
-                    .collect(),
-            )
-        }
-        value if is_expression(value) || value.is_array() => {
-            removed.push(path.to_owned());
-            None
-        }
-        value => Some(value.clone()),
-    }
 }
 
 #[cfg(test)]
@@ -472,38 +334,6 @@ mod tests {
                     )
                     .is_empty()
             );
-        }
-    }
-
-    #[test]
-    fn what_holds_an_expression_is_taken_out_and_errors_about_it_are_not_told() {
-        let pruned = Pruned::new(
-            &json!({"a": "${x}", "b": {"c": "${y}", "d": 1}, "e": ["${z}", 1], "f": [{"g": "${w}"}, 2], "h": "plain"}),
-        );
-        assert_eq!(
-            pruned.config,
-            json!({"b": {"d": 1}, "f": [{}, 2], "h": "plain"})
-        );
-        let judged = |path: &str| {
-            pruned.judged(&FieldError {
-                path: path.to_owned(),
-                message: String::new(),
-            })
-        };
-        for path in [
-            "",
-            "/a",
-            "/b",
-            "/b/c",
-            "/e",
-            "/e/0",
-            "/f/0",
-            "/f/0/g/deeper",
-        ] {
-            assert!(!judged(path), "{path}");
-        }
-        for path in ["/b/d", "/f/1", "/h", "/ab", "/missing"] {
-            assert!(judged(path), "{path}");
         }
     }
 }
