@@ -1,12 +1,16 @@
 //! Checks a configuration against the JSON Schema of an action, and says what is wrong in a person's words.
 
+mod pruned;
 mod reach;
+mod words;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+pub(crate) use self::pruned::Pruned;
 use self::reach::Reach;
+use self::words::{describe, unknown};
 use crate::FieldError;
 
 /// Nobody can fix more at once.
@@ -158,14 +162,6 @@ pub(crate) fn below(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-fn unknown(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("unknown property {name:?}: did you mean {near:?}?"),
-        None if known.is_empty() => format!("unknown property {name:?}"),
-        None => format!("unknown property {name:?}: there are {}", known.join(", ")),
-    }
-}
-
 /// The known name that was probably meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close_enough = 0.75;
@@ -176,139 +172,168 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-fn describe(kind: &Kind, error: &ValidationError<'_>) -> String {
-    match kind {
-        Kind::Type { kind } => format!(
-            "this is {}; {} is wanted",
-            name_of(error.instance()),
-            wanted(kind)
-        ),
-        Kind::Enum { options } => format!("this is none of {options}"),
-        Kind::Minimum { limit } => format!("this is less than {limit}"),
-        Kind::Maximum { limit } => format!("this is more than {limit}"),
-        Kind::ExclusiveMinimum { limit } => format!("this is not more than {limit}"),
-        Kind::ExclusiveMaximum { limit } => format!("this is not less than {limit}"),
-        Kind::MinLength { limit } => format!("this is shorter than {limit} characters"),
-        Kind::MaxLength { limit } => format!("this is longer than {limit} characters"),
-        Kind::MinItems { limit } => format!("this has fewer than {limit} items"),
-        Kind::MaxItems { limit } => format!("this has more than {limit} items"),
-        Kind::Pattern { pattern } => format!("this does not match {pattern}"),
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context),
-        Kind::OneOfMultipleValid { .. } => {
-            "this fits several of the alternatives, of which only one may be chosen".to_owned()
-        }
-        // The value may be long, or somebody's secret: it is not repeated.
-        _ => error.masked_with("this").to_string(),
-    }
-}
-
-/// What each alternative would want, where none fits.
-fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
-    let mut wants: Vec<String> = Vec::new();
-    for errors in context {
-        let Some(error) = errors.first() else {
-            continue;
-        };
-        let want = match error.kind() {
-            Kind::Type { kind } => wanted(kind),
-            Kind::Required { property } => format!("something with {property}"),
-            kind => describe(kind, error),
-        };
-        if !wants.contains(&want) {
-            wants.push(want);
-        }
-    }
-    if wants.is_empty() {
-        "this fits none of the alternatives".to_owned()
-    } else {
-        format!("this fits none of the alternatives: {}", wants.join("; "))
-    }
-}
-
-fn wanted(kind: &TypeKind) -> String {
-    let article = |name: String| match name.as_str() {
-        "null" => name,
-        "array" | "integer" | "object" => format!("an {name}"),
-        _ => format!("a {name}"),
-    };
-    match kind {
-        TypeKind::Single(one) => article(one.to_string()),
-        TypeKind::Multiple(many) => many
-            .iter()
-            .map(|one| article(one.to_string()))
-            .collect::<Vec<_>>()
-            .join(" or "),
-    }
-}
-
-fn name_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// Takes out what holds an expression, for a plugin's own `validate`, and remembers where.
-///
-/// An array that holds one itself goes whole: the others would get new positions.
-#[derive(Debug, Default)]
-pub(crate) struct Pruned {
-    pub(crate) config: Value,
-    removed: Vec<String>,
-}
-
-impl Pruned {
-    pub(crate) fn new(config: &Value) -> Self {
-        let mut removed = Vec::new();
-        let config = prune(config, "", &mut removed).unwrap_or_default();
-        Self { config, removed }
-    }
-
-    /// Whether an error may be told: not where it complains of what was taken out, or of what holds it.
-    pub(crate) fn judged(&self, error: &FieldError) -> bool {
-        let within = |outer: &str, inner: &str| {
-            inner
-                .strip_prefix(outer)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        !self
-            .removed
-            .iter()
-            .any(|removed| within(&error.path, removed) || within(removed, &error.path))
-    }
-}
-
-fn prune(value: &Value, path: &str, removed: &mut Vec<String>) -> Option<Value> {
-    let is_expression = |value: &Value| value.is_string() && holds_expression(value);
-    match value {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter_map(|(name, value)| {
-                Some((name.clone(), prune(value, &below(path, name), removed)?))
-            });
-            Some(Value::Object(kept.collect()))
-        }
-        Value::Array(items) if !items.iter().any(is_expression) => {
-            let items = items.iter().enumerate();
-            // None of them is an expression or holds one directly, so that each stays where it is.
-            Some(
-                items
-                    .map(|(i, item)| {
-                        prune(item, &below(path, &i.to_string()), removed).unwrap_or_default()
-                    })
-                    .collect(),
-            )
-        }
-        value if is_expression(value) || value.is_array() => {
-            removed.push(path.to_owned());
-            None
-        }
-        value => Some(value.clone()),
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checker() -> Checker {
+        Checker::new(json!({
+            "type": "object",
+            "properties": {
+                "url": {"type": "string", "pattern": "^https?://"},
+                "count": {"type": "integer", "minimum": 0},
+                "method": {"enum": ["GET", "POST"]},
+                "wait": {"anyOf": [{"type": "number"}, {"type": "string", "minLength": 2}]},
+                "nested": {"$ref": "#/$defs/nested"}
+            },
+            "required": ["url"],
+            "additionalProperties": false,
+            "$defs": {"nested": {"type": "object", "properties": {"inner": {"type": "boolean"}}, "additionalProperties": false}}
+        }))
+        .expect("it is a schema")
+    }
+
+    fn check(config: &Value) -> Vec<(String, String)> {
+        checker()
+            .check(config, Values::WithExpressions)
+            .into_iter()
+            .map(|e| (e.path, e.message))
+            .collect()
+    }
+
+    fn one(path: &str, message: &str) -> Vec<(String, String)> {
+        vec![(path.to_owned(), message.to_owned())]
+    }
+
+    #[test]
+    fn errors_say_where_and_what_would_be_right() {
+        assert_eq!(check(&json!({"url": "http://a"})), []);
+        assert_eq!(check(&json!({})), one("/url", "\"url\" is missing"));
+        assert_eq!(
+            check(&json!({"url": "http://a", "cuont": 1})),
+            one(
+                "/cuont",
+                "unknown property \"cuont\": did you mean \"count\"?"
+            )
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "nested": {"iner": true}})),
+            one(
+                "/nested/iner",
+                "unknown property \"iner\": did you mean \"inner\"?"
+            )
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "count": -1})),
+            one("/count", "this is less than 0")
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "count": "1"})),
+            one("/count", "this is a string; an integer is wanted")
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "method": "PUT"})),
+            one("/method", "this is none of [\"GET\",\"POST\"]")
+        );
+        assert_eq!(
+            check(&json!({"url": "ftp://a"})),
+            one("/url", "this does not match ^https?://")
+        );
+        assert_eq!(
+            check(&json!({"url": "http://a", "wait": "x"})),
+            one(
+                "/wait",
+                "this fits none of the alternatives: a number; this is shorter than 2 characters"
+            )
+        );
+        assert_eq!(
+            check(&json!("text")),
+            one("", "this is a string; an object is wanted")
+        );
+    }
+
+    #[test]
+    fn values_that_hold_an_expression_are_not_judged_but_names_are() {
+        assert_eq!(
+            check(&json!({"url": "${payload.url}", "count": "${payload.n}", "wait": "${x}"})),
+            []
+        );
+        assert_eq!(
+            check(&json!({"count": "${payload.n}"})),
+            one("/url", "\"url\" is missing")
+        );
+        assert_eq!(
+            check(&json!({"url": "${u}", "cuont": "${payload.n}"})),
+            one(
+                "/cuont",
+                "unknown property \"cuont\": did you mean \"count\"?"
+            )
+        );
+        assert_eq!(
+            checker()
+                .check(&json!({"url": "http://a", "count": "${n}"}), Values::Final)
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_schema_that_is_none_is_refused() {
+        assert!(Checker::new(json!({"type": "strnig"})).is_err());
+        assert!(Checker::new(json!({"$ref": "https://elsewhere.example/schema"})).is_err());
+        assert!(Checker::new(json!({"$ref": "#/nowhere"})).is_err());
+        for odd in [
+            r#"{"multipleOf":0}"#,
+            r#"{"minLength":-1}"#,
+            r#"{"maxItems":1e400}"#,
+            r#"{"properties":5}"#,
+            r#"{"required":[1]}"#,
+            "5",
+        ] {
+            // A number beyond the range of a double is read as null.
+            let schema = serde_json::from_str(odd).unwrap_or_default();
+            assert!(Checker::new(schema).is_err(), "{odd}");
+        }
+        let tiny = Checker::new(json!({"multipleOf": 1e-308})).expect("it is a schema");
+        tiny.check(&json!(1e308), Values::Final);
+        assert!(Checker::new(json!({"$ref": "#"})).is_err());
+        assert!(Checker::new(json!({"pattern": "(?=lookahead)"})).is_err());
+        assert!(Checker::new(json!({"pattern": "((a{1000}){1000}){1000}"})).is_err());
+    }
+
+    #[test]
+    fn a_schema_cannot_make_the_check_endless() {
+        // Every definition leads to the next one twice: 2^40 places.
+        let mut definitions = serde_json::Map::new();
+        for i in 0..40 {
+            let next = json!({"$ref": format!("#/$defs/d{}", i + 1)});
+            definitions.insert(format!("d{i}"), json!({"allOf": [next, next]}));
+        }
+        definitions.insert("d40".to_owned(), json!({"type": "string"}));
+        let refusal = Checker::new(json!({"$ref": "#/$defs/d0", "$defs": definitions}))
+            .expect_err("it is too involved");
+        assert!(refusal.contains("50000 places"), "{refusal}");
+
+        // Every level of a value is judged in two ways: 2^60 for whoever forgets what it has seen.
+        let part = json!({"$ref": "#/$defs/t"});
+        for both in ["allOf", "anyOf", "oneOf"] {
+            let definition = json!({"type": "object", "properties": {"a": {(both): [part, part]}, "b": {"type": "string"}}});
+            let checker = Checker::new(json!({"$ref": "#/$defs/t", "$defs": {"t": definition}}))
+                .expect("it is a schema");
+            let deep = |innermost: Value| (0..60).fold(innermost, |inner, _| json!({"a": inner}));
+            checker.check(&deep(json!({})), Values::Final);
+            let errors = checker.check(&deep(json!({"b": 1})), Values::Final);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(
+                checker
+                    .check(
+                        &deep(json!({"b": "${x}", "a": "${y}"})),
+                        Values::WithExpressions
+                    )
+                    .is_empty()
+            );
+        }
+    }
+}

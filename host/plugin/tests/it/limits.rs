@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use millwork_core::outcome::{FailureKind, Outcome, Until};
-use millwork_plugin::{Limits, PluginRuntime as _};
+use millwork_plugin::{Limits, Options, PluginRuntime as _, Plugins};
 use serde_json::json;
 
 use crate::support::Guest;
@@ -282,4 +282,34 @@ async fn the_clocks_of_a_guest_start_at_the_time_of_the_call() {
         assert!((start..start + 10_000_000).contains(&clock), "{clock}");
     }
     assert_eq!(at(2), start + 30_000_000);
+}
+
+#[tokio::test]
+async fn where_the_address_space_for_a_pool_cannot_be_had_calls_still_work() {
+    // A hundred thousand memories of four GiB are more than a processor can address.
+    let limits = Limits {
+        calls_in_flight_max: 100_000,
+        ..Limits::default()
+    };
+    let guest = Guest::load(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
+    guest.is_well().await;
+    assert_eq!(guest.failure("spin").await.code, "plugin-timeout");
+}
+
+#[tokio::test]
+async fn limits_that_no_sandbox_can_keep_stop_the_start() {
+    let limits = Limits {
+        stack_max_bytes: usize::MAX,
+        ..Limits::default()
+    };
+    let refused = Plugins::new(Options {
+        limits,
+        ..Options::default()
+    });
+    let error = refused.err().expect("it is refused").to_string();
+    assert!(error.contains("plugins.limits.stack_max_bytes"), "{error}");
 }
