@@ -66,6 +66,8 @@ pub(crate) enum Fault {
 pub(crate) struct Fake {
     address: SocketAddr,
     memory: Arc<Mutex<Memory>>,
+    /// Held from the choice of the port to the first start, so that no other test takes it in between.
+    listener: Option<std::net::TcpListener>,
     runtime: Option<Runtime>,
 }
 
@@ -73,14 +75,14 @@ impl Fake {
     /// A fake that does not run yet.
     pub(crate) fn new(fault: Fault) -> Self {
         // Outside the range of ports that the system gives out by itself: see the tool's own choice of a port.
-        let free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-        let port = std::iter::repeat_with(|| fastrand::u16(12_000..32_000))
-            .find(free)
+        let bind = |port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok();
+        let listener = std::iter::repeat_with(|| fastrand::u16(12_000..32_000))
+            .find_map(bind)
             .expect("a port is free");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
-            address,
+            address: listener.local_addr().expect("it listens"),
             memory: Arc::new(Mutex::new(Memory::new(fault))),
+            listener: Some(listener),
             runtime: None,
         }
     }
@@ -106,12 +108,16 @@ impl Server for Fake {
     }
 
     async fn start(&mut self) -> Result<()> {
+        let listener = match self.listener.take() {
+            Some(listener) => listener,
+            None => std::net::TcpListener::bind(self.address)?,
+        };
+        listener.set_nonblocking(true)?;
+        // Last of what may fail: a runtime must not be dropped by an error inside of another one.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
-        let listener = std::net::TcpListener::bind(self.address)?;
-        listener.set_nonblocking(true)?;
         let memory = Arc::clone(&self.memory);
         let unfinished = lock(&memory).wake_up();
         runtime.spawn(async move {

@@ -280,8 +280,9 @@ async fn a_user_whose_trigger_fails_misses_what_was_planned_after_it() {
 
 #[tokio::test]
 async fn nobody_to_measure_is_an_error() {
-    let fake = Fake::new(Fault::None);
-    let error = delays::run(fake.address(), &two_hundred_delays())
+    // Gone at the end of the line, and its port with it.
+    let nobody = Fake::new(Fault::None).address();
+    let error = delays::run(nobody, &two_hundred_delays())
         .await
         .expect_err("nobody listens");
     assert!(
