@@ -6,13 +6,12 @@ mod plugins;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use millwork_bus::{Bus, Local};
 use millwork_plugin::Plugins;
 use millwork_store::Store;
 use millwork_store::sqlite::{self, Sqlite};
 
 use crate::api::{self, server::Server};
-use crate::bus::Bus;
-use crate::bus::local::Local;
 use crate::cli::{Cli, Command, ConfigCommand, Settings};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Loaded};

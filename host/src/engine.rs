@@ -27,13 +27,13 @@ use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
+use millwork_bus::{Bus, WorkItem};
 use millwork_plugin::PluginRuntime;
 use millwork_store::{Commit, Committed, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::bus::{Bus, WorkItem};
 use crate::clock::Clock;
 use crate::random;
 use crate::telemetry;

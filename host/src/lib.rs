@@ -2,7 +2,6 @@
 
 pub mod api;
 pub mod app;
-pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use millwork_bus::{Bus, Delivery};
 use tokio::sync::Semaphore;
 
-use crate::bus::Bus;
 use crate::engine::Engine;
 use crate::telemetry;
 
@@ -17,7 +17,7 @@ pub async fn work(engine: Engine, bus: Arc<dyn Bus>, in_flight_max: usize) {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Some(item) = bus.receive().await else {
+        let Some(Delivery { item, receipt }) = bus.receive().await else {
             return;
         };
         let in_flight = metrics::gauge!(telemetry::IN_FLIGHT);
@@ -26,6 +26,7 @@ pub async fn work(engine: Engine, bus: Arc<dyn Bus>, in_flight_max: usize) {
         engine.track(async move {
             engine_of_run.execute(item).await;
             in_flight.decrement(1.0);
+            drop(receipt);
             drop(place);
         });
     }

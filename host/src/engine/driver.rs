@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use millwork_bus::{Begun, Known, WorkItem};
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
 use millwork_core::effect::{Effect, InvokePlugin, idempotency_key};
@@ -23,7 +24,6 @@ use millwork_store::{Committed, Due};
 use super::committer::CommitError;
 use super::registry::Handle;
 use super::{Engine, Error, advance};
-use crate::bus::WorkItem;
 use crate::clock::Clock;
 use crate::random;
 use crate::telemetry;
@@ -45,7 +45,10 @@ impl Engine {
         let run = item.run;
         let mut item = Some(item);
         while let Some(held) = self.0.registry.enter(run) {
-            let item = item.take().unwrap_or(WorkItem { run, fresh: None });
+            let item = item.take().unwrap_or(WorkItem {
+                run,
+                known: Known::Hinted,
+            });
             if let Err(error) = self.drive(item, held.handle()).await {
                 tracing::error!(run.id = %run, error = &error as &dyn std::error::Error, "could not execute the run; trying again");
                 let pause = match error {
@@ -69,9 +72,9 @@ impl Engine {
 
     async fn drive(&self, item: WorkItem, handle: &Handle) -> Result<(), Error> {
         let parts = &self.0;
-        let (run, due_at) = match item.fresh {
-            Some(fresh) => (Run::new(item.run, fresh.created, fresh.at), fresh.at),
-            None => match self.load(item.run).await? {
+        let (run, due_at) = match item.known {
+            Known::Begun(Begun { created, at }) => (Run::new(item.run, created, at), at),
+            Known::Claimed { .. } | Known::Hinted => match self.load(item.run).await? {
                 Some(run) => {
                     let due_at = run.wake_at().unwrap_or_else(|| parts.clock.now());
                     (run, due_at)

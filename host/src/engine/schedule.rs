@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use millwork_bus::{Known, WorkItem};
 use millwork_core::id::RunId;
 use millwork_core::time::Timestamp;
 use millwork_store::Due;
 use tokio::sync::Notify;
 
 use super::Engine;
-use crate::bus::WorkItem;
 
 /// How far ahead due runs are held in memory.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -189,7 +189,7 @@ pub(super) async fn fire(engine: Engine) {
                 .record(now.since(due.at).as_secs_f64());
             engine.hand_on(WorkItem {
                 run: due.run,
-                fresh: None,
+                known: Known::Hinted,
             });
         }
         match next {
@@ -239,7 +239,7 @@ pub(super) async fn refill(engine: Engine) {
                     if !parts.registry.holds(due.run)
                         && !engine.offer(WorkItem {
                             run: due.run,
-                            fresh: None,
+                            known: Known::Hinted,
                         })
                     {
                         found_room = false;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millwork_bus::{Begun, Known, WorkItem};
 use millwork_core::digest::Digest;
 use millwork_core::event::{Event, Record, RunCreated};
 use millwork_core::id::{RunId, WorkflowId};
@@ -13,7 +14,6 @@ use millwork_store::{Commit, Committed, Idempotency, NewRun};
 use sha2::{Digest as _, Sha256};
 
 use super::{Engine, Error};
-use crate::bus::{Fresh, WorkItem};
 use crate::{random, telemetry};
 
 /// How long who was turned away should wait: about as long as a full backlog takes to shrink by a tenth.
@@ -88,7 +88,7 @@ impl Engine {
                     place,
                     WorkItem {
                         run,
-                        fresh: Some(Fresh { created, at }),
+                        known: Known::Begun(Begun { created, at }),
                     },
                 );
                 Ok(run)

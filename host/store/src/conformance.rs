@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+pub mod claims;
 pub mod commits;
 pub mod due;
 pub mod history;
@@ -100,6 +101,13 @@ macro_rules! conformance {
                 due::pages_of_due_runs_follow_each_other,
                 due::a_run_moves_when_it_is_due_at_another_time,
                 due::a_run_with_nothing_to_do_is_not_listed,
+                claims::what_is_claimed_is_due_later,
+                claims::no_more_are_claimed_than_were_asked_for,
+                claims::named_runs_are_claimed_where_they_are_due,
+                claims::a_claim_is_renewed_by_who_has_it,
+                claims::finished_runs_are_settled_and_others_are_not,
+                claims::a_finished_run_with_something_left_to_do_is_not_removed,
+                claims::of_many_claimers_each_run_goes_to_one,
                 others::the_newest_version_of_a_workflow_is_found,
                 others::a_version_of_a_workflow_never_changes,
                 others::a_plugin_is_kept_once,

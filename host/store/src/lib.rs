@@ -11,6 +11,7 @@ pub mod memory;
 pub mod sqlite;
 
 mod chance;
+mod claim;
 mod error;
 mod plugin;
 mod run;
@@ -23,6 +24,7 @@ use millwork_core::event::Seq;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::time::Timestamp;
 
+pub use crate::claim::{Claim, Renewal};
 pub use crate::error::Error;
 pub use crate::memory::Memory;
 pub use crate::plugin::Plugin;
@@ -63,6 +65,17 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Due>, Error>;
 
+    /// Takes on runs that are due, so that nobody else who asks is given them: moves their `due_at` ahead. Returns them
+    /// with the times at which they were due, soonest first. Of several callers at once each run goes to at most one.
+    async fn claim_due(&self, claim: Claim) -> Result<Vec<Due>, Error>;
+
+    /// Moves the `due_at` of runs that are where their holder left them, and says of each whether it was. A run is named
+    /// once.
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<bool>, Error>;
+
+    /// Notes that nothing is left to do for finished runs: they are not due any more. Others stay as they are.
+    async fn settle(&self, finished: Vec<RunId>) -> Result<(), Error>;
+
     /// Says how many runs are not finished. Cheap: the store keeps count, it does not look.
     async fn count_unfinished(&self) -> Result<u64, Error>;
 
@@ -97,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
         expected: Expected,
     ) -> Result<Written, Error>;
 
-    /// Removes runs that finished before a time, with their journals, the first finished first, at most `limit` a call;
+    /// Removes runs that finished before a time and have nothing left to do, with their journals, the first finished first, at most `limit` a call;
     /// and the idempotency keys that have expired by `now`. Returns how many runs went. The store may do it in several
     /// transactions, so that nobody waits behind a long one.
     async fn remove_finished(
@@ -109,6 +122,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Asks the store for a sign of life: that it can be read, and written.
     async fn ping(&self) -> Result<(), Error>;
+
+    /// Tells what time it is in the store, at some moment between the question and the answer. Nothing where the store has
+    /// no clock of its own, being of one machine.
+    async fn clock(&self) -> Result<Option<Timestamp>, Error>;
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub use self::faults::Fault;
 use self::faults::Faults;
 use self::state::State;
 use crate::{
-    Commit, Committed, Due, Error, Expected, Plugin, RunQuery, RunRow, Store, Value, ValueKey,
-    Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store, Value,
+    ValueKey, Workflow, Written,
 };
 
 /// A store that forgets.
@@ -83,6 +83,24 @@ impl Store for Memory {
         Ok(self.state().list_due(after, before, limit))
     }
 
+    async fn claim_due(&self, claim: Claim) -> Result<Vec<Due>, Error> {
+        Ok(self.state().claim_due(&claim))
+    }
+
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<bool>, Error> {
+        let mut state = self.state();
+        Ok(renewals
+            .into_iter()
+            .map(|renewal| state.renew(renewal))
+            .collect())
+    }
+
+    async fn settle(&self, finished: Vec<RunId>) -> Result<(), Error> {
+        let mut state = self.state();
+        finished.into_iter().for_each(|run| state.settle(run));
+        Ok(())
+    }
+
     async fn count_unfinished(&self) -> Result<u64, Error> {
         Ok(self.state().unfinished())
     }
@@ -145,5 +163,9 @@ impl Store for Memory {
 
     async fn ping(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(None)
     }
 }

@@ -4,6 +4,7 @@
 //! connections of their own and see what was last committed, whatever the writer is at. One process has the file open at
 //! a time, so what is counted in memory is exact.
 
+mod claims;
 mod columns;
 mod commit;
 mod connection;
@@ -36,8 +37,8 @@ use millwork_core::time::Timestamp;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::{
-    Commit, Committed, Due, Error, Expected, Plugin, RunQuery, RunRow, Store, Value, ValueKey,
-    Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store,
+    Value, ValueKey, Workflow, Written,
 };
 
 /// The name of the database in the data directory.
@@ -153,6 +154,30 @@ impl Store for Sqlite {
         .await
     }
 
+    async fn claim_due(&self, claim: Claim) -> Result<Vec<Due>, Error> {
+        self.writer
+            .submit("take on runs that are due", 0, move |session| {
+                claims::claim_due(session.connection, &claim)
+            })
+            .await
+    }
+
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<bool>, Error> {
+        self.writer
+            .submit("renew claims", 0, move |session| {
+                claims::renew(session.connection, &renewals)
+            })
+            .await
+    }
+
+    async fn settle(&self, finished: Vec<RunId>) -> Result<(), Error> {
+        self.writer
+            .submit("settle finished runs", 0, move |session| {
+                claims::settle(session.connection, &finished)
+            })
+            .await
+    }
+
     async fn count_unfinished(&self) -> Result<u64, Error> {
         Ok(self.writer.unfinished())
     }
@@ -238,5 +263,10 @@ impl Store for Sqlite {
                 pulse::beat(session.connection)
             })
             .await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, Error> {
+        // The one process that has the file has one clock.
+        Ok(None)
     }
 }

@@ -10,8 +10,8 @@ use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
 use crate::{
-    Commit, Committed, Due, Expected, Idempotency, Order, Plugin, RunQuery, RunRow, Value,
-    ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Expected, Idempotency, Order, Plugin, Renewal, RunQuery, RunRow,
+    Value, ValueKey, Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct State {
     runs: BTreeMap<RunId, Stored>,
     due: BTreeSet<Due>,
     finished: BTreeSet<(Timestamp, RunId)>,
-    keys: HashMap<(WorkflowId, String), Claim>,
+    keys: HashMap<(WorkflowId, String), KeyHolder>,
     pub(super) workflows: BTreeMap<(WorkflowId, u32), Workflow>,
     pub(super) plugins: HashMap<Digest, Plugin>,
     pub(super) values: HashMap<ValueKey, Value>,
@@ -46,7 +46,7 @@ impl Stored {
 
 /// Who has an idempotency key.
 #[derive(Debug)]
-struct Claim {
+struct KeyHolder {
     run: RunId,
     fingerprint: Digest,
     expires_at: Timestamp,
@@ -118,7 +118,7 @@ impl State {
         }
         self.keys.insert(
             place,
-            Claim {
+            KeyHolder {
                 run,
                 fingerprint,
                 expires_at,
@@ -195,6 +195,49 @@ impl State {
             .collect()
     }
 
+    pub(super) fn claim_due(&mut self, claim: &Claim) -> Vec<Due> {
+        let among = claim.among.as_ref();
+        let claimed: Vec<Due> = self
+            .due
+            .iter()
+            .take_while(|due| due.at < claim.before)
+            .filter(|due| among.is_none_or(|among| among.contains(&due.run)))
+            .take(claim.limit)
+            .copied()
+            .collect();
+        for due in &claimed {
+            self.move_due(due.run, Some(claim.until));
+        }
+        claimed
+    }
+
+    pub(super) fn renew(&mut self, renewal: Renewal) -> bool {
+        let found = self.runs.get(&renewal.run).and_then(|run| run.due_at);
+        let holds = found == Some(renewal.from);
+        if holds {
+            self.move_due(renewal.run, Some(renewal.to));
+        }
+        holds
+    }
+
+    pub(super) fn settle(&mut self, run: RunId) {
+        let is_finished = self
+            .runs
+            .get(&run)
+            .is_some_and(|stored| stored.finished_at().is_some());
+        if is_finished {
+            self.move_due(run, None);
+        }
+    }
+
+    fn move_due(&mut self, run: RunId, due_at: Option<Timestamp>) {
+        self.take_from_indexes(run);
+        if let Some(stored) = self.runs.get_mut(&run) {
+            stored.due_at = due_at;
+        }
+        self.enter_into_indexes(run);
+    }
+
     pub(super) fn unfinished(&self) -> u64 {
         let count = self
             .runs
@@ -230,10 +273,12 @@ impl State {
         now: Timestamp,
         limit: usize,
     ) -> usize {
+        let is_settled = |run| self.runs.get(run).is_some_and(|run| run.due_at.is_none());
         let old = self
             .finished
             .iter()
-            .take_while(|(completed_at, _)| *completed_at < finished_before);
+            .take_while(|(completed_at, _)| *completed_at < finished_before)
+            .filter(|(_, run)| is_settled(run));
         let old: Vec<_> = old.take(limit).copied().collect();
         for (_, run) in &old {
             self.take_from_indexes(*run);

@@ -15,10 +15,16 @@ pub(super) struct Migration {
 }
 
 /// Every migration there is, in order.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_foundation",
-    sql: include_str!("../../../../migrations/sqlite/0001_foundation.sql"),
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_foundation",
+        sql: include_str!("../../../../migrations/sqlite/0001_foundation.sql"),
+    },
+    Migration {
+        name: "0002_sharing",
+        sql: include_str!("../../../../migrations/sqlite/0002_sharing.sql"),
+    },
+];
 
 /// Applies what is missing, each in a transaction of its own.
 pub(super) fn run(connection: &mut Connection, migrations: &[Migration]) -> Result<(), Error> {

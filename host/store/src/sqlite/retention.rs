@@ -19,7 +19,7 @@ pub(super) fn remove_runs(
     let runs: Vec<RunId> = connection
         .prepare_cached(
             "SELECT id FROM runs INDEXED BY runs_finished
-             WHERE completed_at < ?1 AND status IN ('success', 'failed', 'cancelled')
+             WHERE completed_at < ?1 AND status IN ('success', 'failed', 'cancelled') AND due_at IS NULL
              ORDER BY completed_at, id LIMIT ?2",
         )?
         .query_map(

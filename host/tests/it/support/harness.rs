@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millwork::bus::Bus;
-use millwork::bus::local::Local;
 use millwork::clock::{Clock, ManualClock};
 use millwork::engine::{Engine, Error, Options, RunView, Trigger};
+use millwork_bus::{Bus, Local};
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::RunStatus;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::{Bus, Full, WorkItem};
+use crate::{Bus, Delivery, Ended, Full, Notice, Receipt, Told, WorkItem};
 
 /// A queue in memory. It may lose everything at any moment, and nothing is lost by it.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct Local {
     items_max: usize,
     arrived: Notify,
     drained: Notify,
+    closing: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ impl Local {
             items_max: items_max.max(1),
             arrived: Notify::new(),
             drained: Notify::new(),
+            closing: Notify::new(),
         }
     }
 
@@ -48,7 +50,15 @@ impl Local {
 
 #[async_trait]
 impl Bus for Local {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn publish(&self, item: WorkItem) -> Result<(), Full> {
+        self.keep(item)
+    }
+
+    fn keep(&self, item: WorkItem) -> Result<(), Full> {
         self.with(|queue| {
             if queue.is_closed || queue.items.len() >= self.items_max {
                 return Err(Full);
@@ -60,7 +70,7 @@ impl Bus for Local {
         Ok(())
     }
 
-    async fn receive(&self) -> Option<WorkItem> {
+    async fn receive(&self) -> Option<Delivery> {
         loop {
             // Interest is registered before the look, so an item that comes in between is not slept through.
             let arrived = self.arrived.notified();
@@ -79,7 +89,10 @@ impl Bus for Local {
                 if depth > 0 {
                     self.arrived.notify_one();
                 }
-                return Some(item);
+                return Some(Delivery {
+                    item,
+                    receipt: Receipt::none(),
+                });
             }
             arrived.await;
         }
@@ -103,6 +116,30 @@ impl Bus for Local {
         }
     }
 
+    fn announce(&self, _ended: Ended, told: Told) {
+        // Nobody else is there to be told.
+        told(true);
+    }
+
+    fn notify(&self, _notice: Notice) {}
+
+    async fn notice(&self) -> Option<Notice> {
+        loop {
+            // Registered before the look, so that a closing in between is not slept through.
+            let closing = self.closing.notified();
+            tokio::pin!(closing);
+            closing.as_mut().enable();
+            if self.with(|queue| queue.is_closed) {
+                return None;
+            }
+            closing.await;
+        }
+    }
+
+    fn health(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     fn close(&self) {
         self.with(|queue| {
             queue.is_closed = true;
@@ -110,5 +147,8 @@ impl Bus for Local {
         });
         self.arrived.notify_one();
         self.drained.notify_one();
+        self.closing.notify_waiters();
     }
+
+    async fn leave(&self) {}
 }

@@ -1,0 +1,4 @@
+-- Several processes share the store: only PostgreSQL's.
+--
+-- There `runs` has a column `next_seq` from here on, which says where the journal of a run goes on. The one writer that a
+-- SQLite file has reads that from the journal's own index; the column would make it write a row more for every step.
