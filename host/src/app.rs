@@ -73,6 +73,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         options(&config),
     );
     let in_flight_max = config.engine.in_flight_max.get();
+    engine.start_executing();
     tokio::spawn(worker::work(
         engine.clone(),
         Arc::clone(&bus),
@@ -107,6 +108,7 @@ fn options(config: &Config) -> Options {
         in_flight_max: config.engine.in_flight_max.get(),
         backlog_max: config.engine.backlog_max.get(),
         record_start_after: config.engine.record_start_after,
+        claim_timeout: config.engine.claim_timeout,
         idempotency_kept: config.engine.idempotency_kept,
         retention: config.engine.finished_kept,
         env: Arc::new(env.collect()),

@@ -86,6 +86,11 @@ pub struct Engine {
     #[serde(with = "span")]
     #[schemars(with = "span::Text")]
     pub record_start_after: Duration,
+    /// How long a run belongs to the worker that took it on without a sign of life; then another one takes it on. It
+    /// counts only where workers share a database.
+    #[serde(with = "span")]
+    #[schemars(with = "span::Text")]
+    pub claim_timeout: Duration,
     /// How long an `Idempotency-Key` is remembered.
     #[serde(with = "span")]
     #[schemars(with = "span::Text")]
@@ -218,6 +223,7 @@ impl Default for Engine {
             backlog_max: NonZeroU64::new(1_000_000).expect("a default is not zero"),
             queue_max: nonzero(10_000),
             record_start_after: Duration::from_millis(200),
+            claim_timeout: Duration::from_secs(15),
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
             finished_kept: None,
         }

@@ -1,46 +1,59 @@
 //! The engine: the shell around `core`. Loads a run, asks what happens next, commits it, carries it out.
 //!
-//! The door is [`Engine`]. Behind it: `driver` (one run, from taking it up to its end or its next wait), `committer`
-//! (group commit), `schedule` (what is due when), `registry` (what is in hand here), `definitions` (what is compiled), `retention`.
+//! The door is [`Engine`]. Behind it: `execution` (a work item, from taking its run on), `driver` (one run, to its end or its
+//! next wait), `committer` (group commit), `schedule` (what is due soon), `alone` and `shared` (how due runs come from the
+//! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `registry`
+//! (what is in hand here), `announcer` and `waiters` (who is told of an end), `definitions` (what is compiled), `retention`.
 
+mod alone;
+mod announcer;
+mod claims;
 mod committer;
 mod definitions;
 mod driver;
 mod error;
+mod execution;
 mod registry;
 mod retention;
 mod schedule;
+mod shared;
 mod trigger;
+mod waiters;
 
 pub use error::Error;
 pub use trigger::Trigger;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use millwork_bus::{Bus, Notice, WorkItem};
 use millwork_core::command::Command;
 use millwork_core::decide::{Rejection, decide};
-use millwork_core::event::Record;
+use millwork_core::event::{Event, Record};
 use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
-use millwork_bus::{Bus, WorkItem};
 use millwork_plugin::PluginRuntime;
 use millwork_store::{Commit, Committed, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::random;
 use crate::telemetry;
+use alone::Backlog;
+use announcer::Announcer;
+use claims::Claims;
 use committer::Committer;
 use definitions::Definitions;
 use registry::{Registry, Reserved};
 use schedule::Schedule;
+use waiters::Waiters;
+
+/// How often one who waits for a run looks himself, where other processes execute runs too.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What the engine is told by whoever runs it.
 #[derive(Clone, Debug)]
@@ -51,6 +64,9 @@ pub struct Options {
     pub backlog_max: u64,
     /// How long an attempt is under way before the journal says that it has begun.
     pub record_start_after: Duration,
+    /// How long a run belongs to the process that took it on without a sign of life, where others share the store. On a bus
+    /// that is not shared there is nobody else.
+    pub claim_timeout: Duration,
     /// How long an idempotency key is remembered.
     pub idempotency_kept: Duration,
     /// How long a finished run is kept; for ever where absent.
@@ -65,6 +81,7 @@ impl Default for Options {
             in_flight_max: 1_000,
             backlog_max: 1_000_000,
             record_start_after: Duration::from_millis(200),
+            claim_timeout: Duration::from_secs(15),
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
             retention: None,
             env: Arc::new(Value::Object(serde_json::Map::new())),
@@ -84,10 +101,12 @@ struct Parts {
     options: Options,
     committer: Committer,
     definitions: Definitions,
+    claims: Claims,
     registry: Registry,
-    schedule: Arc<Schedule>,
-    /// Who waits for a run to end.
-    waiters: Mutex<HashMap<RunId, Arc<Notify>>>,
+    schedule: Schedule,
+    backlog: Arc<Backlog>,
+    announcer: Announcer,
+    waiters: Waiters,
     tasks: TaskTracker,
     is_closing: AtomicBool,
 }
@@ -109,7 +128,7 @@ pub struct Health {
 }
 
 impl Engine {
-    /// Puts the engine together and starts its own tasks; [`crate::worker`] executes what it brings to the bus.
+    /// Puts the engine together. It executes nothing yet: see [`Self::start_executing`].
     pub fn start(
         store: Arc<dyn Store>,
         bus: Arc<dyn Bus>,
@@ -117,15 +136,23 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Self {
-        let schedule = Arc::new(Schedule::starting_at(clock.now()));
-        let committer = Committer::start(Arc::clone(&store), Arc::clone(&schedule));
+        let claims = Claims::new(bus.is_shared().then_some(options.claim_timeout));
+        // Alone, what is due is read from the store up to a horizon; shared, what is claimed is remembered however far away.
+        let horizon = claims
+            .timeout()
+            .map_or_else(|| clock.now(), |_| Timestamp::MAX);
+        let backlog = Arc::new(Backlog::from_before());
+        let committer = Committer::start(Arc::clone(&store), Arc::clone(&backlog));
         let definitions = Definitions::new(
             Arc::clone(&store),
             Arc::clone(&plugins),
             Arc::clone(&options.env),
         );
         let engine = Self(Arc::new(Parts {
-            schedule,
+            claims,
+            schedule: Schedule::up_to(horizon),
+            backlog,
+            announcer: Announcer::start(Arc::clone(&bus), Arc::clone(&store)),
             store,
             bus,
             plugins,
@@ -134,15 +161,31 @@ impl Engine {
             committer,
             definitions,
             registry: Registry::default(),
-            waiters: Mutex::default(),
+            waiters: Waiters::default(),
             tasks: TaskTracker::new(),
             is_closing: AtomicBool::new(false),
         }));
-        tokio::spawn(schedule::read_ahead(engine.clone()));
-        tokio::spawn(schedule::fire(engine.clone()));
-        tokio::spawn(schedule::refill(engine.clone()));
-        tokio::spawn(retention::remove_old_runs(engine.clone()));
+        if claims.timeout().is_some() {
+            tokio::spawn(shared::listen(engine.clone()));
+        }
         engine
+    }
+
+    /// Starts to bring due runs to the bus, for this process's own workers: [`crate::worker`] executes them. Without it, the
+    /// engine creates runs and answers questions, and others execute.
+    pub fn start_executing(&self) {
+        match self.0.claims.timeout() {
+            Some(timeout) => {
+                tokio::spawn(shared::claim_ahead(self.clone(), timeout));
+                tokio::spawn(shared::renew(self.clone(), timeout));
+            }
+            None => {
+                tokio::spawn(alone::read_ahead(self.clone()));
+                tokio::spawn(alone::refill(self.clone()));
+            }
+        }
+        tokio::spawn(schedule::fire(self.clone()));
+        tokio::spawn(retention::remove_old_runs(self.clone()));
     }
 
     /// Checks a definition whole and keeps it as the first version of a new workflow.
@@ -187,7 +230,7 @@ impl Engine {
     #[must_use]
     pub fn backlog(&self) -> u64 {
         let queued = u64::try_from(self.0.bus.depth()).unwrap_or(u64::MAX);
-        queued.saturating_add(self.0.schedule.waiting())
+        queued.saturating_add(self.0.backlog.waiting())
     }
 
     /// How many runs are in hand here: queued or being executed.
@@ -207,7 +250,7 @@ impl Engine {
     /// # Errors
     /// The store, or a journal that cannot be read.
     pub async fn find_run(&self, id: RunId) -> Result<Option<RunView>, Error> {
-        let Some(run) = self.load(id).await? else {
+        let Some(Loaded { run, .. }) = self.load(id).await? else {
             return Ok(None);
         };
         let compiled = self
@@ -230,57 +273,31 @@ impl Engine {
         let until = parts.clock.now().after(at_most);
         loop {
             // Interest is registered before the look, so that an end in between is not slept through.
-            let ended = self.waiter(id);
-            let notified = ended.notified();
+            let waiter = parts.waiters.join(id);
+            let notified = waiter.ended().notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
             let view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
-            if view.run.status().is_finished() || parts.clock.now() >= until {
-                self.forget_waiter(id, ended.as_ref());
+            let now = parts.clock.now();
+            if view.run.status().is_finished() || now >= until {
                 return Ok(view);
             }
+            // Another process's word may be lost.
+            let look_at = match parts.claims.timeout() {
+                Some(_) => until.min(now.after(LOOK_EVERY)),
+                None => until,
+            };
             tokio::select! {
                 () = notified => {}
-                () = parts.clock.sleep_until(until) => {}
+                () = parts.clock.sleep_until(look_at) => {}
             }
         }
     }
 
-    fn waiter(&self, id: RunId) -> Arc<Notify> {
-        let mut waiters = self
-            .0
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(waiters.entry(id).or_default())
-    }
-
-    fn forget_waiter(&self, id: RunId, notify: &Notify) {
-        let mut waiters = self
-            .0
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // Two hold it now: the map and the caller. Where there are more, somebody else waits too.
-        if waiters
-            .get(&id)
-            .is_some_and(|kept| std::ptr::eq(kept.as_ref(), notify) && Arc::strong_count(kept) <= 2)
-        {
-            waiters.remove(&id);
-        }
-    }
-
-    /// Tells everybody who waits that a run has ended.
+    /// Tells everybody who wants to know that a run has ended.
     fn announce_end(&self, run: &Run) {
-        let waiter = self
-            .0
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&run.id());
-        if let Some(waiter) = waiter {
-            waiter.notify_waiters();
-        }
+        self.0.waiters.tell(run.id());
+        self.0.announcer.announce(run);
         let status = run.status().as_str();
         metrics::counter!(telemetry::RUNS_COMPLETED, "status" => status).increment(1);
         if let Some(ended_at) = run.completed_at() {
@@ -307,12 +324,8 @@ impl Engine {
         loop {
             let mut view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
             let first_seq = view.run.next_seq();
-            let decision = match decide(
-                &view.graph,
-                &mut view.run,
-                command.clone(),
-                self.0.clock.now(),
-            ) {
+            let now = self.0.clock.now();
+            let decision = match decide(&view.graph, &mut view.run, command.clone(), now) {
                 Ok(decision) => decision,
                 Err(Rejection::Finished { run, status }) => {
                     return Err(Error::Finished { run, status });
@@ -320,11 +333,17 @@ impl Engine {
                 // Only attempts can be stale.
                 Err(Rejection::StaleAttempt { .. }) => continue,
             };
-            let commit = advance(&view.run, first_seq, &decision.records, None);
+            let commit = advance(
+                &view.run,
+                first_seq,
+                &decision.records,
+                self.0.claims.ended(now),
+            );
             match self.0.committer.commit(commit).await? {
                 Committed::Written => {
                     self.announce_end(&view.run);
                     self.0.registry.knock(id);
+                    self.0.bus.notify(Notice::Changed(id));
                     return Ok(view);
                 }
                 // The run has gone on meanwhile: look again.
@@ -348,7 +367,11 @@ impl Engine {
             .load(Ordering::Relaxed)
             .then(|| "shutting down".to_owned());
         Health {
-            parts: vec![("store", store), ("engine", closing)],
+            parts: vec![
+                ("store", store),
+                ("bus", self.0.bus.health().err()),
+                ("engine", closing),
+            ],
         }
     }
 
@@ -365,6 +388,10 @@ impl Engine {
                 tracing::warn!(runs = parts.tasks.len(), "let go of runs that were still being executed; they go on at the next start");
             }
         }
+        if parts.claims.timeout().is_some() {
+            shared::release(self).await;
+        }
+        parts.bus.leave().await;
     }
 
     /// Runs a task that [`Self::shut_down`] waits for.
@@ -372,20 +399,32 @@ impl Engine {
         self.0.tasks.spawn(task);
     }
 
-    /// Hands a due run on to the bus, or leaves it to the store where there is no room or others wait already.
-    fn hand_on(&self, item: WorkItem) {
-        if self.0.schedule.has_backlog() || !self.offer(item) {
-            self.0.schedule.note_backlog();
+    /// Hands a due run on to this process's workers, or leaves it to the store where there is no room or others wait already.
+    /// Returns whether somebody will see to it; where the store is shared, that may be nobody before its claim has run out.
+    fn hand_on(&self, item: WorkItem) -> bool {
+        let is_alone = self.0.claims.timeout().is_none();
+        if (is_alone && self.0.backlog.is_there()) || !self.offer(item) {
+            if is_alone {
+                self.0.backlog.note();
+            }
+            return is_alone;
         }
+        true
     }
 
-    /// The same for a run whose place in the registry has been taken already.
-    fn hand_on_reserved(&self, place: Reserved<'_>, item: WorkItem) {
-        if !self.0.schedule.has_backlog() && self.0.bus.publish(item).is_ok() {
+    /// Hands a new run on, whose place in the registry has been taken already.
+    fn hand_on_new(&self, place: Reserved<'_>, item: WorkItem) {
+        if self.0.claims.timeout().is_some() {
+            // Whoever gets it takes a place for it. Where there is no room, its claim runs out, and somebody finds it.
+            drop(place);
+            if self.0.bus.publish(item).is_err() {
+                metrics::counter!(telemetry::HINTS_UNPUBLISHED).increment(1);
+            }
+        } else if !self.0.backlog.is_there() && self.0.bus.publish(item).is_ok() {
             place.keep();
         } else {
             drop(place);
-            self.0.schedule.note_backlog();
+            self.0.backlog.note();
         }
     }
 
@@ -394,28 +433,49 @@ impl Engine {
         let Some(place) = self.0.registry.enqueue(item.run) else {
             return true;
         };
-        let has_room = self.0.bus.publish(item).is_ok();
+        let has_room = self.0.bus.keep(item).is_ok();
         if has_room {
             place.keep();
         }
         has_room
     }
 
-    async fn load(&self, id: RunId) -> Result<Option<Run>, Error> {
-        let journal = self.0.store.load_journal(id, 0).await?;
-        if journal.is_empty() {
+    async fn load(&self, id: RunId) -> Result<Option<Loaded>, Error> {
+        let texts = self.0.store.load_journal(id, 0).await?;
+        if texts.is_empty() {
             return Ok(None);
         }
         let unreadable = |detail: String| Error::Journal { run: id, detail };
-        let records: Vec<Record> = journal
+        let records: Vec<Record> = texts
             .iter()
             .map(|text| Record::decode(text))
             .collect::<Result<_, _>>()
             .map_err(|error| unreadable(error.to_string()))?;
-        Run::fold(id, &records)
-            .map(Some)
-            .map_err(|error| unreadable(error.to_string()))
+        let run = Run::fold(id, &records).map_err(|error| unreadable(error.to_string()))?;
+        let entries = texts.into_iter().zip(records);
+        let journal = entries.map(|(text, record)| Entry {
+            text,
+            event: record.event,
+        });
+        Ok(Some(Loaded {
+            run,
+            journal: journal.collect(),
+        }))
     }
+}
+
+/// A run, and the journal that it was read from.
+struct Loaded {
+    run: Run,
+    journal: Vec<Entry>,
+}
+
+/// A record of a journal.
+struct Entry {
+    /// As it is written.
+    text: String,
+    /// What it says.
+    event: Event,
 }
 
 /// The commit that advances a run by some records.

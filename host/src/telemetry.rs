@@ -42,6 +42,14 @@ pub const TIMER_LATENESS_SECONDS: &str = "millwork_timer_lateness_seconds";
 pub const COMMITS: &str = "millwork_commits_total";
 /// Commits that found their place in the journal taken.
 pub const COMMIT_CONFLICTS: &str = "millwork_commit_conflicts_total";
+/// Runs that this process took on because they were due, or because nobody saw to them any more.
+pub const RUNS_CLAIMED: &str = "millwork_runs_claimed_total";
+/// Runs that another process took on while this one had them in hand.
+pub const RUNS_LOST: &str = "millwork_runs_lost_total";
+/// New runs whose hint found no room on the bus; they are found by their claim.
+pub const HINTS_UNPUBLISHED: &str = "millwork_hints_unpublished_total";
+/// Ended runs of which the world has been told.
+pub const ENDS_SETTLED: &str = "millwork_ends_settled_total";
 /// How many commits are made durable at once.
 pub const COMMIT_BATCH_SIZE: &str = "millwork_commit_batch_size";
 /// How long it takes to make a batch durable.
@@ -102,6 +110,19 @@ pub const METRICS: &[Metric] = &[
         DUE_SOON,
         "Runs held in memory because they are due within the minute",
     ),
+    counter(
+        RUNS_CLAIMED,
+        "Runs that this process took on because they were due, or because nobody saw to them any more",
+    ),
+    counter(
+        RUNS_LOST,
+        "Runs that another process took on while this one had them in hand",
+    ),
+    counter(
+        HINTS_UNPUBLISHED,
+        "New runs whose hint found no room on the bus; they are found by their claim",
+    ),
+    counter(ENDS_SETTLED, "Ended runs of which the world has been told"),
     gauge(IN_FLIGHT, "Runs that are being executed"),
     counter(STEPS_COMPLETED, "Steps that ended, by status"),
     counter(STEP_RETRIES, "Attempts that failed and are made again"),

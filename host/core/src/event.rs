@@ -190,6 +190,25 @@ pub enum Wait {
     },
 }
 
+impl Event {
+    /// Whether it was written for somebody outside, and not by who drives the run.
+    #[must_use]
+    pub const fn comes_from_outside(&self) -> bool {
+        match self {
+            Self::RunCreated(_) | Self::RunCancelled { .. } | Self::StepCancelled { .. } => true,
+            Self::StepStarted { .. }
+            | Self::StepSuspended { .. }
+            | Self::StepResumed { .. }
+            | Self::StepSucceeded { .. }
+            | Self::StepRetryScheduled { .. }
+            | Self::StepFailed { .. }
+            | Self::StepSkipped { .. }
+            | Self::RunSucceeded {}
+            | Self::RunFailed { .. } => false,
+        }
+    }
+}
+
 impl Wait {
     /// When the clock ends the wait, if ever.
     #[must_use]

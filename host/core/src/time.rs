@@ -19,6 +19,9 @@ pub struct Timestamp(i64);
 const LAST_US: i64 = 253_402_207_199_999_999;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// The latest point in time that can be shown; sums stop here instead of overflowing.
     pub const MAX: Self = Self(LAST_US);
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use millwork_store::{Commit, Committed, Error, Store};
 use tokio::sync::{mpsc, oneshot};
 
-use super::schedule::Schedule;
+use super::alone::Backlog;
 use crate::telemetry;
 
 /// Commits in one batch. More would make everybody wait for the last one's pages.
@@ -35,12 +35,12 @@ impl Committer {
     /// Starts the task that writes. It ends when the last committer is dropped and everything is written.
     ///
     /// A caller may go away while it waits, as a request does whose client hangs up. What it wanted is written all the
-    /// same, and the schedule is told to look for it.
-    pub(super) fn start(store: Arc<dyn Store>, schedule: Arc<Schedule>) -> Self {
+    /// same, and is noted as due.
+    pub(super) fn start(store: Arc<dyn Store>, backlog: Arc<Backlog>) -> Self {
         // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
         // requests and runs in flight, which are bounded.
         let (queue, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(write_batches(store, schedule, waiting));
+        tokio::spawn(write_batches(store, backlog, waiting));
         Self { queue }
     }
 
@@ -62,7 +62,7 @@ impl Committer {
 
 async fn write_batches(
     store: Arc<dyn Store>,
-    schedule: Arc<Schedule>,
+    backlog: Arc<Backlog>,
     mut waiting: mpsc::UnboundedReceiver<Waiting>,
 ) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
@@ -79,7 +79,7 @@ async fn write_batches(
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
                     if answer.send(Ok(result)).is_err() {
-                        schedule.note_backlog();
+                        backlog.note();
                     }
                 }
             }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use millwork_bus::{Begun, Known, WorkItem};
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
 use millwork_core::effect::{Effect, InvokePlugin, idempotency_key};
@@ -19,11 +18,13 @@ use millwork_core::run::Run;
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use millwork_plugin::{Invocation, Reply};
-use millwork_store::{Committed, Due};
+use millwork_store::{Commit, Committed, Renewal};
 
-use super::committer::CommitError;
+use super::claims::Kept;
+use super::execution::Taken;
 use super::registry::Handle;
-use super::{Engine, Error, advance};
+use super::schedule::Soon;
+use super::{Engine, Error, Loaded, advance};
 use crate::clock::Clock;
 use crate::random;
 use crate::telemetry;
@@ -32,82 +33,18 @@ use crate::telemetry;
 const STORE_PAUSE_FIRST: Duration = Duration::from_millis(50);
 const STORE_PAUSE_LONGEST: Duration = Duration::from_secs(5);
 
-/// How long a run is left alone whose journal or definition the store did not give.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a run is left alone whose journal or definition cannot be understood: until somebody has mended it, or
-/// started the host that wrote it.
-const UNREADABLE_PAUSE: Duration = Duration::from_secs(300);
-
-impl Engine {
-    /// Executes a work item: takes its run up and drives it until it ends or only waits.
-    pub async fn execute(&self, item: WorkItem) {
-        let run = item.run;
-        let mut item = Some(item);
-        while let Some(held) = self.0.registry.enter(run) {
-            let item = item.take().unwrap_or(WorkItem {
-                run,
-                known: Known::Hinted,
-            });
-            if let Err(error) = self.drive(item, held.handle()).await {
-                tracing::error!(run.id = %run, error = &error as &dyn std::error::Error, "could not execute the run; trying again");
-                let pause = match error {
-                    Error::Store(millwork_store::Error::Unavailable { .. }) | Error::Commit(_) => {
-                        RETRY_PAUSE
-                    }
-                    _ => UNREADABLE_PAUSE,
-                };
-                self.0.schedule.add_beyond_window(Due {
-                    at: self.0.clock.now().after(pause),
-                    run,
-                });
-                return;
-            }
-            // Somebody may have knocked between the driver's last look and its leaving.
-            if !held.leave() {
-                return;
-            }
-        }
-    }
-
-    async fn drive(&self, item: WorkItem, handle: &Handle) -> Result<(), Error> {
-        let parts = &self.0;
-        let (run, due_at) = match item.known {
-            Known::Begun(Begun { created, at }) => (Run::new(item.run, created, at), at),
-            Known::Claimed { .. } | Known::Hinted => match self.load(item.run).await? {
-                Some(run) => {
-                    let due_at = run.wake_at().unwrap_or_else(|| parts.clock.now());
-                    (run, due_at)
-                }
-                None => return Ok(()),
-            },
-        };
-        if run.status().is_finished() {
-            return Ok(());
-        }
-        let compiled = parts
-            .definitions
-            .find(run.created().workflow, run.created().version)
-            .await?;
-        let mut driver = Driver {
-            engine: self,
-            graph: Arc::clone(&compiled.graph),
-            run,
-            due_at,
-            attempts: FuturesUnordered::new(),
-            under_way: Vec::new(),
-        };
-        driver.drive(handle).await
-    }
-}
-
-struct Driver<'e> {
+/// Drives one run, for as long as it has something to do.
+pub(super) struct Driver<'e> {
     engine: &'e Engine,
+    handle: &'e Handle,
     graph: Arc<Graph>,
     run: Run,
-    /// Since when the run has had something to do: what its row says while it is in hand, so that it is found if this
-    /// process dies.
-    due_at: Timestamp,
+    /// Since when the run has had something to do.
+    due_since: Timestamp,
+    /// How the run is kept while it waits, where that is what its row says.
+    wait: Option<Kept>,
+    /// Another process sees to the run now.
+    is_lost: bool,
     attempts: FuturesUnordered<BoxFuture<'e, AttemptReturned>>,
     under_way: Vec<UnderWay>,
 }
@@ -120,27 +57,77 @@ struct UnderWay {
     record_at: Option<Timestamp>,
 }
 
-impl Driver<'_> {
-    async fn drive(&mut self, handle: &Handle) -> Result<(), Error> {
+impl<'e> Driver<'e> {
+    pub(super) fn new(
+        engine: &'e Engine,
+        handle: &'e Handle,
+        graph: Arc<Graph>,
+        taken: Taken,
+    ) -> Self {
+        Self {
+            engine,
+            handle,
+            graph,
+            run: taken.run,
+            due_since: taken.due_since,
+            wait: None,
+            is_lost: false,
+            attempts: FuturesUnordered::new(),
+            under_way: Vec::new(),
+        }
+    }
+
+    pub(super) async fn drive(&mut self) -> Result<(), Error> {
         self.carry_out(Command::TakeUp).await?;
         while !self.attempts.is_empty() {
-            let command = self.next_command(handle).await;
+            let command = self.next_command().await;
             match command {
                 Next::Command(command) => self.carry_out(command).await?,
                 Next::LookAgain => self.look_again().await?,
             }
         }
-        // It only waits now. Said again even where nothing was committed: a clock that was set back may have woken it too soon.
-        if let Some(at) = self.run.wake_at() {
-            self.engine.0.schedule.add(Due {
-                at,
-                run: self.run.id(),
-            });
+        if !self.is_lost && !self.run.status().is_finished() {
+            self.wait_for_the_clock().await;
         }
         Ok(())
     }
 
-    async fn next_command(&mut self, handle: &Handle) -> Next {
+    /// The run only waits now: remembers until when, where this process sees to it.
+    async fn wait_for_the_clock(&mut self) {
+        let parts = &self.engine.0;
+        let Some(at) = self.run.wake_at() else {
+            return;
+        };
+        let kept = match self.wait {
+            Some(kept) => kept,
+            // Nothing was committed: it was woken too soon, as by a clock that was set back since.
+            None => {
+                let kept = parts.claims.waiting(at, parts.clock.now());
+                if parts.claims.timeout().is_some() {
+                    let renewal = Renewal {
+                        run: self.run.id(),
+                        from: self.handle.claimed_until(),
+                        to: kept.due_at,
+                    };
+                    // Where it is not written, somebody claims the run when the claim has run out, and looks.
+                    if !matches!(
+                        parts.store.renew(vec![renewal]).await.as_deref(),
+                        Ok([true])
+                    ) {
+                        return;
+                    }
+                }
+                kept
+            }
+        };
+        if let Some(until) = kept.until {
+            self.handle.claim(until);
+            let run = self.run.id();
+            parts.schedule.add(Soon { at, run, until });
+        }
+    }
+
+    async fn next_command(&mut self) -> Next {
         let clock = &self.engine.0.clock;
         let record_at = self
             .under_way
@@ -155,7 +142,7 @@ impl Driver<'_> {
                 self.under_way.retain(|attempt| attempt.step != returned.step);
                 Next::Command(Command::CompleteAttempt(Box::new(returned)))
             }
-            () = handle.happened() => Next::LookAgain,
+            () = self.handle.happened() => Next::LookAgain,
             () = sleep_until(&**clock, wake_at) => Next::Command(Command::Wake),
             () = sleep_until(&**clock, record_at) => self.record_start(record_at),
         }
@@ -201,24 +188,38 @@ impl Driver<'_> {
                     continue;
                 }
             };
-            match self.commit(first_seq, &decision).await {
-                Ok(Committed::Written) => {
-                    self.begin(decision.effects);
-                    continue;
-                }
+            if decision.records.is_empty() {
+                self.begin(decision.effects);
+                continue;
+            }
+            let (commit, wait) = self.prepare(first_seq, &decision, now);
+            let (due_at, records) = (commit.due_at, commit.records.clone());
+            let is_written = match self.engine.0.committer.commit(commit).await {
+                Ok(Committed::Written) => true,
                 Ok(Committed::Conflict | Committed::Replayed { .. }) => {
+                    metrics::counter!(telemetry::COMMIT_CONFLICTS).increment(1);
                     tracing::debug!(run.id = %self.run.id(), "somebody else has advanced the run; looking again");
+                    self.reload(first_seq, &[]).await?
                 }
                 // Written or not: the journal will say.
                 Err(error) => {
                     tracing::warn!(run.id = %self.run.id(), error = &error as &dyn std::error::Error, "the commit was not confirmed; looking again");
                     self.pause(&mut pause).await;
+                    self.reload(first_seq, &records).await?
                 }
+            };
+            if self.is_lost {
+                return Ok(());
             }
-            self.reload().await?;
-            // The command again, since it may still hold; then whatever the journal's new end has set free.
-            next = Some(command);
-            needs_resync = true;
+            if is_written {
+                self.wait = wait;
+                self.written(&decision, due_at);
+                self.begin(decision.effects);
+            } else {
+                // The command again, since it may still hold; then whatever the journal's new end has set free.
+                next = Some(command);
+                needs_resync = true;
+            }
         }
     }
 
@@ -234,19 +235,21 @@ impl Driver<'_> {
 
     /// Somebody else has done something to the run.
     async fn look_again(&mut self) -> Result<(), Error> {
-        self.reload().await?;
+        self.reload(self.run.next_seq(), &[]).await?;
+        if self.is_lost {
+            return Ok(());
+        }
         let resync = self.resync();
         self.carry_out(resync).await
     }
 
-    async fn reload(&mut self) -> Result<(), Error> {
+    /// Reads the journal again, from a place on where it may have gone on, and says whether the records that were to go
+    /// there are there.
+    async fn reload(&mut self, from: Seq, expected: &[String]) -> Result<bool, Error> {
         let mut pause = STORE_PAUSE_FIRST;
-        loop {
+        let Loaded { run, journal } = loop {
             match self.engine.load(self.run.id()).await {
-                Ok(Some(run)) => {
-                    self.run = run;
-                    return Ok(());
-                }
+                Ok(Some(loaded)) => break loaded,
                 Ok(None) => return Err(Error::UnknownRun(self.run.id())),
                 Err(Error::Store(error @ millwork_store::Error::Unavailable { .. })) => {
                     tracing::warn!(run.id = %self.run.id(), error = &error as &dyn std::error::Error, "could not read the journal; trying again");
@@ -254,7 +257,34 @@ impl Driver<'_> {
                 }
                 Err(error) => return Err(error),
             }
+        };
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let mut new = journal.get(from..).unwrap_or_default();
+        let is_written = !expected.is_empty() && new.len() >= expected.len() && {
+            let (mine, later) = new.split_at(expected.len());
+            let is_mine = mine
+                .iter()
+                .zip(expected)
+                .all(|(found, wrote)| found.text == *wrote);
+            if is_mine {
+                new = later;
+            }
+            is_mine
+        };
+        let drives_elsewhere = self.engine.0.claims.timeout().is_some()
+            && !run.status().is_finished()
+            && new.iter().any(|entry| !entry.event.comes_from_outside());
+        if drives_elsewhere {
+            tracing::info!(run.id = %self.run.id(), "another process has taken the run on; leaving it to that one");
+            metrics::counter!(telemetry::RUNS_LOST).increment(1);
+            self.is_lost = true;
+            self.stop_attempts();
         }
+        let goes_on = is_written && new.is_empty();
+        if !goes_on {
+            self.run = run;
+        }
+        Ok(goes_on)
     }
 
     async fn pause(&mut self, pause: &mut Duration) {
@@ -263,44 +293,40 @@ impl Driver<'_> {
         *pause = (*pause * 2).min(STORE_PAUSE_LONGEST);
     }
 
-    async fn commit(
-        &mut self,
+    /// The commit of what was decided, and how the run is kept where it only waits from then on.
+    fn prepare(
+        &self,
         first_seq: Seq,
         decision: &Decision,
-    ) -> Result<Committed, CommitError> {
-        if decision.records.is_empty() {
-            return Ok(Committed::Written);
-        }
-        let has_ended = self.run.status().is_finished();
+        now: Timestamp,
+    ) -> (Commit, Option<Kept>) {
+        let claims = &self.engine.0.claims;
         let begins_some = decision
             .effects
             .iter()
             .any(|effect| matches!(effect, Effect::InvokePlugin(_)));
-        let due_at = if has_ended {
-            None
+        let (due_at, wait) = if self.run.status().is_finished() {
+            (claims.ended(now), None)
         } else if begins_some || !self.attempts.is_empty() {
-            // While it is in hand its row stays due, so that it is found if this process dies.
-            Some(self.due_at)
+            (Some(claims.in_hand(self.due_since, now)), None)
         } else {
-            self.run.wake_at()
+            let kept = self.run.wake_at().map(|at| claims.waiting(at, now));
+            (kept.map(|kept| kept.due_at), kept)
         };
         let commit = advance(&self.run, first_seq, &decision.records, due_at);
-        let committed = self.engine.0.committer.commit(commit).await?;
-        match committed {
-            Committed::Written => {
-                decision
-                    .records
-                    .iter()
-                    .for_each(|record| count(&record.event));
-                if has_ended {
-                    self.engine.announce_end(&self.run);
-                }
-            }
-            Committed::Conflict | Committed::Replayed { .. } => {
-                metrics::counter!(telemetry::COMMIT_CONFLICTS).increment(1);
-            }
+        (commit, wait)
+    }
+
+    /// Notes that what was decided is written.
+    fn written(&self, decision: &Decision, due_at: Option<Timestamp>) {
+        decision
+            .records
+            .iter()
+            .for_each(|record| count(&record.event));
+        self.handle.claim(due_at.unwrap_or(Timestamp::EPOCH));
+        if self.run.status().is_finished() {
+            self.engine.announce_end(&self.run);
         }
-        Ok(committed)
     }
 
     fn begin(&mut self, effects: Vec<Effect>) {

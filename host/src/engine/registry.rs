@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use millwork_core::id::RunId;
+use millwork_core::time::Timestamp;
 use tokio::sync::Notify;
 
 /// The runs in hand.
@@ -27,12 +29,40 @@ enum Hold {
 #[derive(Debug, Default)]
 pub(super) struct Handle {
     happened: Notify,
+    /// What the run's row says about when it is due, as far as is known here.
+    claimed_until_us: AtomicI64,
 }
 
 impl Handle {
     /// Waits until somebody else has done something to the run.
     pub(super) async fn happened(&self) {
         self.happened.notified().await;
+    }
+
+    /// Tells the driver to look again.
+    pub(super) fn knock(&self) {
+        self.happened.notify_one();
+    }
+
+    /// Until when this process sees to the run.
+    pub(super) fn claimed_until(&self) -> Timestamp {
+        Timestamp::from_micros(self.claimed_until_us.load(Ordering::Acquire))
+    }
+
+    /// Notes what the driver has written into the run's row.
+    pub(super) fn claim(&self, until: Timestamp) {
+        self.claimed_until_us
+            .store(until.as_micros(), Ordering::Release);
+    }
+
+    /// Notes that a claim was renewed, unless the driver has written another since.
+    pub(super) fn renewed(&self, from: Timestamp, to: Timestamp) {
+        let _ = self.claimed_until_us.compare_exchange(
+            from.as_micros(),
+            to.as_micros(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
     }
 }
 
@@ -72,12 +102,14 @@ impl Held<'_> {
         &self.handle
     }
 
-    /// Lets go of the run, and says whether somebody has knocked since the driver last looked.
-    pub(super) fn leave(self) -> bool {
+    /// Lets go of the run. Where somebody has knocked since the driver last looked, says until when this process still
+    /// sees to it.
+    pub(super) fn leave(self) -> Option<Timestamp> {
         let handle = Arc::clone(&self.handle);
         drop(self);
         // Nobody can find the handle any more, so a permit that is there now is the last there will be.
-        handle.happened().now_or_never().is_some()
+        let knocked = handle.happened().now_or_never();
+        knocked.map(|()| handle.claimed_until())
     }
 }
 
@@ -143,6 +175,20 @@ impl Registry {
         if let Some(Hold::Driven(handle)) = self.runs().get(&run) {
             handle.happened.notify_one();
         }
+    }
+
+    /// The runs that are being driven whose claims are as asked for.
+    pub(super) fn driven(&self, is_asked: impl Fn(Timestamp) -> bool) -> Vec<(RunId, Arc<Handle>)> {
+        let runs = self.runs();
+        let driven = runs.iter().filter_map(|(run, hold)| match hold {
+            Hold::Driven(handle) => Some((run, handle, handle.claimed_until())),
+            Hold::Queued => None,
+        });
+        driven
+            // Who has only just begun to look at a run has not claimed it yet.
+            .filter(|(_, _, until)| until.as_micros() > 0 && is_asked(*until))
+            .map(|(run, handle, _)| (*run, Arc::clone(handle)))
+            .collect()
     }
 
     /// Whether a run is in hand.

@@ -62,7 +62,7 @@ impl Engine {
             first_seq: 0,
             records: vec![record.encode()],
             summary: Run::new(run, Arc::clone(&created), at).summary(),
-            due_at: Some(at),
+            due_at: Some(parts.claims.in_hand(at, at)),
             new: Some(NewRun {
                 workflow: created.workflow,
                 version: created.version,
@@ -77,14 +77,14 @@ impl Engine {
             Err(error) => {
                 // It may have been written after all: then it is due, and the store knows it.
                 drop(place);
-                parts.schedule.note_backlog();
+                parts.backlog.note();
                 return Err(error.into());
             }
         };
         match committed {
             Committed::Written => {
                 metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
-                self.hand_on_reserved(
+                self.hand_on_new(
                     place,
                     WorkItem {
                         run,

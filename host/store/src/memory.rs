@@ -16,8 +16,8 @@ pub use self::faults::Fault;
 use self::faults::Faults;
 use self::state::State;
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store, Value,
-    ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store,
+    Value, ValueKey, Workflow, Written,
 };
 
 /// A store that forgets.

@@ -177,10 +177,7 @@ pub async fn of_many_claimers_each_run_goes_to_one(store: &dyn Store) {
         let mut mine = Vec::new();
         loop {
             let until = at(1_000_000 + i64::from(number));
-            let claimed = store
-                .claim_due(claim(at(10_000), until, 7))
-                .await
-                .unwrap();
+            let claimed = store.claim_due(claim(at(10_000), until, 7)).await.unwrap();
             if claimed.is_empty() {
                 return mine;
             }

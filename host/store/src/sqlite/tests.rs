@@ -198,7 +198,7 @@ fn a_database_of_a_later_host_is_refused() {
             refused,
             Error::Newer {
                 found: 42,
-                known: 1
+                known: 2
             }
         ),
         "{refused:?}"

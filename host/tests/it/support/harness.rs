@@ -75,6 +75,7 @@ impl Harness {
             Arc::new(clock.clone()),
             options.clone(),
         );
+        engine.start_executing();
         let workers = tokio::spawn(millwork::worker::work(
             engine.clone(),
             Arc::clone(&bus) as Arc<dyn Bus>,
