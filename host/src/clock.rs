@@ -1,5 +1,9 @@
 //! PORT Clock: the one place that may ask what time it is, and the one place that may sleep.
 
+mod database;
+
+pub use database::DatabaseClock;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +26,7 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-/// The longest sleep in one piece: how late a clock that was set forward may be noticed.
+/// The longest sleep in one piece: how late a clock that was set forward is noticed at most.
 const NAP: Duration = Duration::from_secs(5);
 
 #[async_trait]
@@ -35,18 +39,23 @@ impl Clock for SystemClock {
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the place that may sleep"
-    )]
     async fn sleep_until(&self, at: Timestamp) {
-        loop {
-            let left = at.since(self.now());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(NAP)).await;
+        nap_until(self, at).await;
+    }
+}
+
+/// Sleeps in pieces, and asks the clock after each.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that may sleep"
+)]
+async fn nap_until(clock: &impl Clock, at: Timestamp) {
+    loop {
+        let left = at.since(clock.now());
+        if left.is_zero() {
+            return;
         }
+        tokio::time::sleep(left.min(NAP)).await;
     }
 }
 

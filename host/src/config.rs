@@ -3,6 +3,7 @@
 //! `config/load.rs` puts the layers together (defaults, file, environment, flags), `config/schema.rs` knows which keys there
 //! are, `config/reference.rs` writes `docs/config.md` and `millwork config show` from the comments below.
 
+mod cluster;
 pub mod load;
 pub mod reference;
 mod schema;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use cluster::{BusKind, Kafka, Postgres, StoreKind};
 pub use load::{Layers, Loaded, load};
 pub use secret::Secret;
 pub(crate) use span::parse as parse_span;
@@ -31,10 +33,22 @@ pub struct Config {
     /// The folder that is watched for plugins; `plugins` in the data folder where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugins_dir: Option<PathBuf>,
+    /// Where runs are kept: `sqlite` or `postgres`. Where nothing is said: PostgreSQL if any of its settings is there, or
+    /// the variable `DATABASE_URL` or one of `POSTGRES_…`; else SQLite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreKind>,
+    /// What brings runs to workers: `local` or `kafka`. Where nothing is said: Kafka if `kafka.bootstrap_servers` is set, or
+    /// the variable `KAFKA_BOOTSTRAP_SERVERS`; else a queue in the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus: Option<BusKind>,
     /// The HTTP server.
     pub server: Server,
     /// The engine.
     pub engine: Engine,
+    /// PostgreSQL.
+    pub postgres: Postgres,
+    /// Kafka.
+    pub kafka: Kafka,
     /// How large things may be. A refusal names the limit and the setting.
     pub limits: Limits,
     /// The log, on standard error.
@@ -193,8 +207,12 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("./millwork-data"),
             plugins_dir: None,
+            store: None,
+            bus: None,
             server: Server::default(),
             engine: Engine::default(),
+            postgres: Postgres::default(),
+            kafka: Kafka::default(),
             limits: Limits::default(),
             log: Log::default(),
             env: BTreeMap::new(),

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::Config;
 use super::schema::{self, Kind, Setting};
+use super::{BusKind, Config, StoreKind};
 use crate::nearest::unknown;
 
 /// The file that is read where none is named, if it is there.
@@ -19,12 +19,27 @@ pub const DEFAULT_FILE: &str = "millwork.toml";
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "MILLWORK_CONFIG";
 
+/// Variables that others are used to, and the settings that they are.
+pub const ALIASES: [(&str, &str); 11] = [
+    ("RUST_LOG", "log.filter"),
+    ("DATABASE_URL", "postgres.url"),
+    ("POSTGRES_HOST", "postgres.host"),
+    ("POSTGRES_PORT", "postgres.port"),
+    ("POSTGRES_DB", "postgres.database"),
+    ("POSTGRES_USER", "postgres.user"),
+    ("POSTGRES_PASSWORD", "postgres.password"),
+    ("KAFKA_BOOTSTRAP_SERVERS", "kafka.bootstrap_servers"),
+    ("KAFKA_CONSUMER_GROUP", "kafka.consumer_group"),
+    ("KAFKA_TOPIC_WORKFLOW_TRIGGER", "kafka.topic_trigger"),
+    ("KAFKA_TOPIC_WORKFLOW_COMPLETED", "kafka.topic_completed"),
+];
+
 /// What lies above the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
     /// The file that `--config` names.
     pub file: Option<PathBuf>,
-    /// The environment. Only `MILLWORK_…` and `RUST_LOG` count.
+    /// The environment. Only `MILLWORK_…` and the names in [`ALIASES`] count.
     pub environment: Vec<(String, String)>,
     /// Settings from the command line: the flag, the setting (`server.listen`) and its text.
     pub flags: Vec<(&'static str, &'static str, String)>,
@@ -103,8 +118,14 @@ pub fn environment() -> Vec<(String, String)> {
     let all = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
     // A variable that is set to nothing is how many tools write one that is not set.
     all.filter(|(_, value)| !value.is_empty())
-        .filter(|(name, _)| name.starts_with("MILLWORK_") || name == "RUST_LOG")
+        .filter(|(name, _)| name.starts_with("MILLWORK_") || alias(name).is_some())
         .collect()
+}
+
+/// The setting that a variable of [`ALIASES`] is.
+fn alias(name: &str) -> Option<&'static str> {
+    let found = ALIASES.iter().find(|(alias, _)| *alias == name);
+    found.map(|(_, setting)| *setting)
 }
 
 /// Puts the layers together.
@@ -181,14 +202,16 @@ impl Merging {
     }
 
     fn take_environment(&mut self, settings: &[Setting], environment: &[(String, String)]) {
-        // `RUST_LOG` is what Rust programs are used to; our own variable has the last word.
-        let rust_log = environment.iter().filter(|(name, _)| name == "RUST_LOG");
-        for (name, text) in rust_log {
-            self.take(
-                &["log".to_owned(), "filter".to_owned()],
-                Value::String(text.clone()),
-                Origin::Variable(name.clone()),
-            );
+        // Our own variables have the last word.
+        for (name, text) in environment {
+            let setting = alias(name).and_then(|path| {
+                let is_it = |setting: &&Setting| setting.path.join(".") == path;
+                settings.iter().find(is_it)
+            });
+            if let Some(setting) = setting {
+                let value = read(setting.kind, text);
+                self.take(&setting.path, value, Origin::Variable(name.clone()));
+            }
         }
         for (name, text) in environment
             .iter()
@@ -230,10 +253,19 @@ impl Merging {
             return Err(Error(self.problems));
         }
         match Config::deserialize(Value::Table(self.merged)) {
-            Ok(config) => Ok(Loaded {
-                config,
-                origins: self.origins,
-            }),
+            Ok(mut config) => {
+                let is_set = |place: &str| self.origins.keys().any(|path| path.starts_with(place));
+                if config.store.is_none() && is_set("postgres.") {
+                    config.store = Some(StoreKind::Postgres);
+                }
+                if config.bus.is_none() && is_set("kafka.bootstrap_servers") {
+                    config.bus = Some(BusKind::Kafka);
+                }
+                Ok(Loaded {
+                    config,
+                    origins: self.origins,
+                })
+            }
             Err(error) => {
                 self.problems.push(error.to_string());
                 Err(Error(self.problems))
@@ -307,6 +339,61 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_of_postgresql_or_of_kafka_says_which_store_and_bus() {
+        let loaded = |environment: &[(&str, &str)]| merge(None, &layers(environment));
+        let chosen = |environment: &[(&str, &str)]| {
+            let config = loaded(environment).expect("it holds").config;
+            (config.store, config.bus)
+        };
+        assert_eq!(chosen(&[]), (None, None));
+        let postgres = Some(StoreKind::Postgres);
+        for (name, value) in [
+            ("DATABASE_URL", "postgres://u:p@h/d"),
+            ("POSTGRES_HOST", "db"),
+            ("POSTGRES_PORT", "1"),
+            ("POSTGRES_DB", "d"),
+            ("POSTGRES_USER", "u"),
+            ("POSTGRES_PASSWORD", "p"),
+            ("MILLWORK_POSTGRES_HOST", "db"),
+        ] {
+            assert_eq!(chosen(&[(name, value)]), (postgres, None), "{name}");
+        }
+        assert_eq!(
+            chosen(&[("KAFKA_BOOTSTRAP_SERVERS", "k:1")]),
+            (None, Some(BusKind::Kafka))
+        );
+        assert_eq!(chosen(&[("KAFKA_CONSUMER_GROUP", "g")]), (None, None));
+        let overruled = [("POSTGRES_HOST", "db"), ("MILLWORK_STORE", "sqlite")];
+        assert_eq!(chosen(&overruled).0, Some(StoreKind::Sqlite));
+    }
+
+    #[test]
+    fn the_variables_of_the_service_that_this_replaces_have_their_defaults_and_are_read() {
+        let environment = [
+            ("POSTGRES_PORT", "5433"),
+            ("KAFKA_TOPIC_WORKFLOW_TRIGGER", "t"),
+            ("KAFKA_TOPIC_WORKFLOW_COMPLETED", "c"),
+        ];
+        let Config {
+            postgres, kafka, ..
+        } = merge(None, &layers(&environment)).expect("it holds").config;
+        assert_eq!(
+            (&*postgres.host, &*postgres.database, &*postgres.user),
+            ("workflow_db", "workflow_db", "postgres")
+        );
+        assert_eq!(postgres.password.read(), Ok("postgres".to_owned()));
+        assert_eq!(postgres.port.get(), 5433);
+        assert_eq!(kafka.bootstrap_servers, "kafka:9092");
+        assert_eq!(kafka.consumer_group, "workflow-workers-rust");
+        assert_eq!((&*kafka.topic_trigger, &*kafka.topic_completed), ("t", "c"));
+        let wrong = merge(None, &layers(&[("POSTGRES_PORT", "many")])).expect_err("no port");
+        assert!(
+            wrong.to_string().contains("POSTGRES_PORT: postgres.port"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
     fn a_flag_is_stronger_than_the_environment_and_that_than_the_file() {
         let file = "data_dir = 'f'\n[server]\nlisten = '1.1.1.1:1'\nwait_max = '5s'\n[engine]\nin_flight_max = 5";
         let mut layers = layers(&[
@@ -354,7 +441,7 @@ mod tests {
             merge(Some((Path::new("m.toml"), file)), &layers).expect_err("nothing of it holds");
         insta::assert_snapshot!(error.to_string(), @r#"
         the configuration does not hold:
-          m.toml: unknown setting "data"; known here: "data_dir", "engine", "env", "limits", "log", "plugins", "plugins_dir", "secrets", "server"
+          m.toml: unknown setting "data"; known here: "bus", "data_dir", "engine", "env", "kafka", "limits", "log", "plugins", "plugins_dir", "postgres", "secrets", "server", …
           m.toml: engine.in_flight_max: invalid value: integer `0`, expected a nonzero usize
           m.toml: in [plugins.grants.slack]: unknown setting "htpp"; did you mean "http"?
           m.toml: in [server]: unknown setting "lissten"; did you mean "listen"?

@@ -226,8 +226,28 @@ mod tests {
         backlog_max = 1000000
         queue_max = 10000
         record_start_after = "200ms"
+        claim_timeout = "15s"
         idempotency_kept = "24h"
         finished_kept = "forever"
+
+        [postgres]
+        host = "workflow_db"
+        port = 5432
+        database = "workflow_db"
+        user = "postgres"
+        password = "(redacted)"
+        connections_max = 8
+
+        [kafka]
+        bootstrap_servers = "kafka:9092"
+        consumer_group = "workflow-workers-rust"
+        topic_trigger = "workflow.trigger.rust"
+        topic_completed = "workflow.completed.rust"
+        topic_control = "workflow.control.rust"
+        topic_dead_letter = "workflow.trigger.rust.dead-letter"
+        partitions = 12
+        replication = 1
+        session_timeout = "10s"
 
         [limits]
         payload_max_bytes = 2097152
