@@ -2,6 +2,7 @@
 
 mod support;
 
+mod cluster_in_memory;
 mod contract;
 mod engine_in_memory;
 mod process;

@@ -189,7 +189,7 @@ impl Harness {
     clippy::disallowed_methods,
     reason = "a test may give the machine a moment"
 )]
-async fn breathe() {
+pub(crate) async fn breathe() {
     tokio::task::yield_now().await;
     tokio::time::sleep(Duration::from_micros(200)).await;
 }

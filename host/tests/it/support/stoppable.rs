@@ -1,0 +1,141 @@
+//! A process's way to the store, which can be stopped: what `SIGSTOP` and a cut cable look like from inside.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use millwork_core::digest::Digest;
+use millwork_core::event::Seq;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::time::Timestamp;
+use millwork_store::{
+    Claim, Commit, Committed, Due, Error, Expected, Memory, Plugin, Renewal, RunQuery, RunRow,
+    Store, Value, ValueKey, Workflow, Written,
+};
+use tokio::sync::watch;
+
+/// A store in memory, and whether this process gets through to it.
+pub(crate) struct Stoppable {
+    store: Arc<Memory>,
+    is_stopped: watch::Sender<bool>,
+}
+
+impl Stoppable {
+    pub(crate) fn new(store: Arc<Memory>) -> Self {
+        Self {
+            store,
+            is_stopped: watch::Sender::new(false),
+        }
+    }
+
+    /// From now on calls wait.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.send_replace(true);
+    }
+
+    /// They go on.
+    pub(crate) fn go_on(&self) {
+        self.is_stopped.send_replace(false);
+    }
+
+    async fn reach(&self) -> &Memory {
+        let _ = self
+            .is_stopped
+            .subscribe()
+            .wait_for(|stopped| !stopped)
+            .await;
+        &self.store
+    }
+}
+
+#[async_trait]
+impl Store for Stoppable {
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, Error> {
+        self.reach().await.commit(commits).await
+    }
+
+    async fn load_journal(&self, run: RunId, from: Seq) -> Result<Vec<String>, Error> {
+        self.reach().await.load_journal(run, from).await
+    }
+
+    async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
+        self.reach().await.list_runs(query).await
+    }
+
+    async fn list_due(
+        &self,
+        after: Option<Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        self.reach().await.list_due(after, before, limit).await
+    }
+
+    async fn claim_due(&self, claim: Claim) -> Result<Vec<Due>, Error> {
+        self.reach().await.claim_due(claim).await
+    }
+
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<bool>, Error> {
+        self.reach().await.renew(renewals).await
+    }
+
+    async fn settle(&self, finished: Vec<RunId>) -> Result<(), Error> {
+        self.reach().await.settle(finished).await
+    }
+
+    async fn count_unfinished(&self) -> Result<u64, Error> {
+        self.reach().await.count_unfinished().await
+    }
+
+    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error> {
+        self.reach().await.insert_workflow(workflow).await
+    }
+
+    async fn find_workflow(
+        &self,
+        id: WorkflowId,
+        version: Option<u32>,
+    ) -> Result<Option<Workflow>, Error> {
+        self.reach().await.find_workflow(id, version).await
+    }
+
+    async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {
+        self.reach().await.insert_plugin(plugin).await
+    }
+
+    async fn find_plugin(&self, digest: Digest) -> Result<Option<Plugin>, Error> {
+        self.reach().await.find_plugin(digest).await
+    }
+
+    async fn find_value(&self, key: &ValueKey) -> Result<Option<Value>, Error> {
+        self.reach().await.find_value(key).await
+    }
+
+    async fn write_value(
+        &self,
+        key: &ValueKey,
+        value: Option<Vec<u8>>,
+        expected: Expected,
+    ) -> Result<Written, Error> {
+        self.reach().await.write_value(key, value, expected).await
+    }
+
+    async fn remove_finished(
+        &self,
+        finished_before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        self.reach()
+            .await
+            .remove_finished(finished_before, now, limit)
+            .await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.reach().await.ping().await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, Error> {
+        self.reach().await.clock().await
+    }
+}
