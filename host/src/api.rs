@@ -80,6 +80,20 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(observed(routes!(openapi::openapi)))
 }
 
+/// What a worker answers: whether it is well, and its metrics.
+pub fn worker_router(parts: Parts) -> Router {
+    let (routes, _) = OpenApiRouter::new()
+        .routes(observed(routes!(root::hello)))
+        .routes(observed(routes!(health::health)))
+        .routes(observed(routes!(health::live)))
+        .routes(observed(routes!(health::ready)))
+        .routes(observed(routes!(root::metrics)))
+        .split_for_parts();
+    routes
+        .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
+        .with_state(Api(Arc::new(parts)))
+}
+
 /// The API.
 pub fn router(parts: Parts) -> Router {
     let (routes, _) = routes().split_for_parts();

@@ -1,22 +1,25 @@
-//! The composition root: the only place that names the store, the bus, the clock and the sandbox together.
+//! The composition root: the only place that names the stores, the buses, the clocks and the sandbox together.
 
 mod banner;
+mod health;
+mod messaging;
 mod plugins;
+mod role;
+mod storage;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use millwork_bus::{Bus, Local};
+use millwork_bus::Bus;
 use millwork_plugin::Plugins;
-use millwork_store::Store;
-use millwork_store::sqlite::{self, Sqlite};
 
 use crate::api::{self, server::Server};
 use crate::cli::{Cli, Command, ConfigCommand, Settings};
-use crate::clock::SystemClock;
 use crate::config::{self, Config, Loaded};
 use crate::engine::{Engine, Options};
 use crate::{shutdown, telemetry, worker};
+use role::Role;
+use storage::Storage;
 
 /// Does what the command line asks.
 ///
@@ -24,13 +27,15 @@ use crate::{shutdown, telemetry, worker};
 /// A sentence, with its causes, for whoever typed it.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
-        Command::Serve(settings) => {
+        Command::Serve(settings) => start(Role::Everything, settings),
+        Command::Api(settings) => start(Role::Api, settings),
+        Command::Worker(settings) => start(Role::Worker, settings),
+        Command::Migrate(settings) => {
             let Loaded { config, .. } = load(settings)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(serve(config))
+            telemetry::install_log(&config.log)?;
+            runtime()?.block_on(storage::migrate(&config))
         }
+        Command::Health(health) => health::ask(&health.url),
         Command::Config(ConfigCommand::Show(settings)) => {
             print!("{}", config::reference::show(&load(settings)?)?);
             Ok(())
@@ -50,8 +55,20 @@ fn load(settings: Settings) -> anyhow::Result<Loaded> {
     Ok(config::load(&settings.into_layers())?)
 }
 
-/// Everything in one process: the API, the engine and its workers, on SQLite and a queue in memory.
-async fn serve(config: Config) -> anyhow::Result<()> {
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+fn start(role: Role, settings: Settings) -> anyhow::Result<()> {
+    let Loaded { config, .. } = load(settings)?;
+    role.check(&config)?;
+    runtime()?.block_on(host(role, config))
+}
+
+/// Puts a process together, runs it until it is told to end, and takes it apart in good order.
+async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     telemetry::install_log(&config.log)?;
     let metrics = telemetry::install_metrics().context("could not start the metrics")?;
     let closing = shutdown::on_signal().context("could not listen for signals")?;
@@ -61,28 +78,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     })?;
     let address = server.local_addr()?;
 
-    let store: Arc<dyn Store> =
-        Arc::new(Sqlite::open(&config.data_dir, sqlite::Options::default())?);
+    let Storage { store, clock, hold } = storage::open(&config, role).await?;
     let loaded = plugins::load(&config, &store, address.ip().is_loopback()).await?;
-    let bus: Arc<dyn Bus> = Arc::new(Local::new(config.engine.queue_max.get()));
+    let bus = messaging::join(&config, role, Arc::clone(&clock)).await?;
     let engine = Engine::start(
         Arc::clone(&store),
         Arc::clone(&bus),
         Arc::clone(&loaded.plugins) as Arc<dyn millwork_plugin::PluginRuntime>,
-        Arc::new(SystemClock),
+        clock,
         options(&config),
     );
-    let in_flight_max = config.engine.in_flight_max.get();
-    engine.start_executing();
-    tokio::spawn(worker::work(
-        engine.clone(),
-        Arc::clone(&bus),
-        in_flight_max,
-    ));
+    if role.executes() {
+        execute(&engine, &bus, &config);
+    }
+    tokio::spawn(storage::watch(hold, closing.clone()));
     tokio::spawn(telemetry::keep_up(metrics.clone(), closing.clone()));
     tokio::spawn(telemetry::watch(engine.clone(), closing.clone()));
 
-    let router = api::router(api::Parts {
+    let parts = api::Parts {
         engine: engine.clone(),
         plugins: list(Arc::clone(&loaded.plugins)),
         metrics,
@@ -91,12 +104,27 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         definition_max_bytes: config.limits.definition_max_bytes,
         body_timeout: config.server.body_timeout,
         wait_max: config.server.wait_max,
-    });
-    banner::print(address, &config, &loaded);
+    };
+    let router = if role.serves() {
+        api::router(parts)
+    } else {
+        api::worker_router(parts)
+    };
+    banner::print(address, role, &config, &loaded);
     server.serve(router, closing).await;
     engine.shut_down(config.server.shutdown_timeout).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the workers of this process.
+fn execute(engine: &Engine, bus: &Arc<dyn Bus>, config: &Config) {
+    engine.start_executing();
+    tokio::spawn(worker::work(
+        engine.clone(),
+        Arc::clone(bus),
+        config.engine.in_flight_max.get(),
+    ));
 }
 
 fn options(config: &Config) -> Options {

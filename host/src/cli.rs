@@ -27,6 +27,24 @@ pub enum Command {
         after_help = "Example:\n  millwork serve --listen 0.0.0.0:8002 --data-dir /var/lib/millwork"
     )]
     Serve(Settings),
+    /// The API alone: takes runs in and answers. Needs PostgreSQL and Kafka; workers execute.
+    #[command(
+        after_help = "Example:\n  DATABASE_URL=postgres://millwork:secret@db/millwork KAFKA_BOOTSTRAP_SERVERS=kafka:9092 millwork api"
+    )]
+    Api(Settings),
+    /// A worker alone: executes runs. Needs PostgreSQL and Kafka. Start as many as you like.
+    #[command(
+        after_help = "Example:\n  DATABASE_URL=postgres://millwork:secret@db/millwork KAFKA_BOOTSTRAP_SERVERS=kafka:9092 millwork worker --listen 127.0.0.1:0"
+    )]
+    Worker(Settings),
+    /// Bring the database up to date, and end.
+    #[command(
+        after_help = "Example:\n  DATABASE_URL=postgres://millwork:secret@db/millwork millwork migrate"
+    )]
+    Migrate(Settings),
+    /// Ask a running process whether it is well; ends with 0 where it is.
+    #[command(after_help = "Example:\n  millwork health --url http://127.0.0.1:8002/health/ready")]
+    Health(Health),
     /// Look at the configuration.
     #[command(
         subcommand,
@@ -41,6 +59,18 @@ pub enum Command {
     /// Print the version.
     #[command(after_help = "Example:\n  millwork version")]
     Version,
+}
+
+/// Which process to ask.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Health {
+    /// Where it says whether it is well
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8002/health/ready"
+    )]
+    pub url: String,
 }
 
 /// What to do with the configuration.

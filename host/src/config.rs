@@ -193,6 +193,18 @@ impl Plugins {
 }
 
 impl Config {
+    /// Where runs are kept.
+    #[must_use]
+    pub fn store(&self) -> StoreKind {
+        self.store.unwrap_or(StoreKind::Sqlite)
+    }
+
+    /// What brings runs to workers.
+    #[must_use]
+    pub fn bus(&self) -> BusKind {
+        self.bus.unwrap_or(BusKind::Local)
+    }
+
     /// The folder that is watched for plugins.
     #[must_use]
     pub fn plugins_dir(&self) -> PathBuf {

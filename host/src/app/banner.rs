@@ -5,18 +5,19 @@ use std::net::SocketAddr;
 use millwork_plugin::RefusedFile;
 
 use super::plugins::Loaded;
+use super::role::Role;
+use super::{messaging, storage};
 use crate::config::Config;
 
 /// Prints to standard output; the log goes to standard error.
-pub(super) fn print(address: SocketAddr, config: &Config, loaded: &Loaded) {
+pub(super) fn print(address: SocketAddr, role: Role, config: &Config, loaded: &Loaded) {
     println!(
         "millwork {} listens on http://{address}",
         env!("CARGO_PKG_VERSION")
     );
-    println!(
-        "  data     {} (SQLite, queue in memory)",
-        config.data_dir.display()
-    );
+    println!("  role     {}", role.command());
+    println!("  store    {}", storage::describe(config));
+    println!("  bus      {}", messaging::describe(config));
     println!("  plugins  {}", config.plugins_dir().display());
     for plugin in loaded.plugins.list() {
         println!(
@@ -28,6 +29,10 @@ pub(super) fn print(address: SocketAddr, config: &Config, loaded: &Loaded) {
     }
     for RefusedFile { path, reason, .. } in &loaded.folder.refused {
         println!("           refused: {}: {reason}", path.display());
+    }
+    if !role.serves() {
+        println!("  health   http://{address}/health");
+        return;
     }
     println!("  docs     http://{address}/docs");
     println!();

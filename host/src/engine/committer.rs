@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millwork_store::{Commit, Committed, Error, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::alone::Backlog;
 use crate::telemetry;
@@ -32,7 +32,7 @@ struct Waiting {
 pub struct CommitError(#[source] pub Arc<Error>);
 
 impl Committer {
-    /// Starts the task that writes. It ends when the last committer is dropped and everything is written.
+    /// Starts the tasks that write, as many as the store likes side by side. They end when the last committer is dropped and everything is written.
     ///
     /// A caller may go away while it waits, as a request does whose client hangs up. What it wanted is written all the
     /// same, and is noted as due.
@@ -40,7 +40,14 @@ impl Committer {
         // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
         // requests and runs in flight, which are bounded.
         let (queue, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(write_batches(store, backlog, waiting));
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..store.lanes().max(1) {
+            tokio::spawn(write_batches(
+                Arc::clone(&store),
+                Arc::clone(&backlog),
+                Arc::clone(&waiting),
+            ));
+        }
         Self { queue }
     }
 
@@ -63,10 +70,11 @@ impl Committer {
 async fn write_batches(
     store: Arc<dyn Store>,
     backlog: Arc<Backlog>,
-    mut waiting: mpsc::UnboundedReceiver<Waiting>,
+    waiting: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
 ) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    // One lane gathers while the others write. Commits of one run are never in two of them: each waits for its answer.
+    while waiting.lock().await.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (commits, answers): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
         metrics::histogram!(telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));

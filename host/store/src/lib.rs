@@ -50,6 +50,11 @@ pub trait Store: Send + Sync + 'static {
     /// [`Committed::Conflict`], also where its own key made it.
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, Error>;
 
+    /// How many calls of [`Store::commit`] go well side by side.
+    fn lanes(&self) -> usize {
+        1
+    }
+
     /// Reads the journal of a run from a position on, oldest first, as [`millwork_core::event::Record`] wrote it.
     /// Empty where there is no such run, or nothing from there on.
     async fn load_journal(&self, run: RunId, from: Seq) -> Result<Vec<String>, Error>;

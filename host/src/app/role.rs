@@ -1,0 +1,99 @@
+//! What a process is for, and what it needs for that.
+
+use anyhow::{Result, bail};
+
+use crate::config::{BusKind, Config, StoreKind};
+
+/// What a process is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Everything: the API and a worker.
+    Everything,
+    /// The API: takes runs in, and answers.
+    Api,
+    /// A worker: executes runs.
+    Worker,
+}
+
+impl Role {
+    /// Whether it answers requests about workflows and runs.
+    pub(super) const fn serves(self) -> bool {
+        matches!(self, Self::Everything | Self::Api)
+    }
+
+    /// Whether it executes runs.
+    pub(super) const fn executes(self) -> bool {
+        matches!(self, Self::Everything | Self::Worker)
+    }
+
+    /// The command that starts it.
+    pub(super) const fn command(self) -> &'static str {
+        match self {
+            Self::Everything => "serve",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+
+    /// Refuses what cannot work: a part of a whole needs what the parts share.
+    pub(super) fn check(self, config: &Config) -> Result<()> {
+        if self == Self::Everything {
+            return Ok(());
+        }
+        let command = self.command();
+        if config.store() == StoreKind::Sqlite {
+            bail!(
+                "`millwork {command}` needs PostgreSQL, since a SQLite file belongs to one process: set DATABASE_URL or \
+                 POSTGRES_HOST, or use `millwork serve`, which is everything in one process"
+            );
+        }
+        if config.bus() == BusKind::Local {
+            bail!(
+                "`millwork {command}` needs Kafka, which brings runs from the API to the workers: set \
+                 KAFKA_BOOTSTRAP_SERVERS, or use `millwork serve`, which is everything in one process"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(store: Option<StoreKind>, bus: Option<BusKind>) -> Config {
+        Config {
+            store,
+            bus,
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn a_part_needs_what_the_parts_share() {
+        let (postgres, kafka) = (Some(StoreKind::Postgres), Some(BusKind::Kafka));
+        for role in [Role::Api, Role::Worker] {
+            let refused = |config: &Config| {
+                let error = role.check(config).expect_err("it is refused");
+                error.to_string()
+            };
+            assert!(refused(&config(None, None)).contains("needs PostgreSQL"));
+            assert!(refused(&config(None, kafka)).contains("needs PostgreSQL"));
+            let alone = refused(&config(postgres, None));
+            assert!(
+                alone.contains(&format!("`millwork {}` needs Kafka", role.command())),
+                "{alone}"
+            );
+            assert!(role.check(&config(postgres, kafka)).is_ok());
+        }
+    }
+
+    #[test]
+    fn everything_in_one_process_needs_nothing() {
+        for store in [None, Some(StoreKind::Postgres)] {
+            for bus in [None, Some(BusKind::Kafka)] {
+                assert!(Role::Everything.check(&config(store, bus)).is_ok());
+            }
+        }
+    }
+}
