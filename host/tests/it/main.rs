@@ -2,6 +2,7 @@
 
 mod support;
 
+mod cluster_faults;
 mod cluster_in_memory;
 mod contract;
 mod engine_in_memory;

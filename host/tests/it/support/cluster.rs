@@ -103,7 +103,7 @@ impl Cluster {
 
     /// Lets everybody do all they can without moving the clock.
     pub(crate) async fn settle(&self) {
-        for _ in 0..30 {
+        for _ in 0..20 {
             breathe().await;
         }
     }
