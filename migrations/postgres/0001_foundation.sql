@@ -9,7 +9,7 @@
 -- Definitions. A version is never changed; changing a workflow adds a version.
 CREATE TABLE workflows (
     id         uuid        NOT NULL,
-    version    integer     NOT NULL,
+    version    bigint      NOT NULL,
     name       text        NOT NULL,
     definition text        NOT NULL,
     created_at timestamptz NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE workflows (
 CREATE TABLE runs (
     id           uuid             NOT NULL PRIMARY KEY,
     workflow     uuid             NOT NULL,
-    version      integer          NOT NULL,
+    version      bigint           NOT NULL,
     status       text COLLATE "C" NOT NULL,
     created_at   timestamptz      NOT NULL,
     started_at   timestamptz,

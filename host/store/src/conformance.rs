@@ -18,7 +18,7 @@ pub mod others;
 pub mod retention;
 pub mod values;
 
-mod sample;
+pub(crate) mod sample;
 
 use std::any::Any;
 use std::fmt;

@@ -30,12 +30,20 @@ pub enum Error {
         /// The newest that this host knows.
         known: u32,
     },
+    /// The store has to be migrated first.
+    #[error("the store has schema {found}, this host needs {needed}: run `millwork migrate`")]
+    Older {
+        /// The schema found.
+        found: u32,
+        /// What this host needs.
+        needed: u32,
+    },
     /// Another process has the store open.
-    #[error(
-        "{path} is in use by another millwork process: stop it, or give this one a data directory of its own with --data-dir"
-    )]
+    #[error("{path} is in use by another millwork process: {remedy}")]
     InUse {
-        /// The directory.
+        /// What it is.
         path: String,
+        /// What to do.
+        remedy: &'static str,
     },
 }

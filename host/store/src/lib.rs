@@ -8,6 +8,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 mod chance;
@@ -28,6 +29,7 @@ pub use crate::claim::{Claim, Renewal};
 pub use crate::error::Error;
 pub use crate::memory::Memory;
 pub use crate::plugin::Plugin;
+pub use crate::postgres::Postgres;
 pub use crate::run::{Commit, Committed, Due, Idempotency, NewRun, Order, RunQuery, RunRow};
 pub use crate::sqlite::Sqlite;
 pub use crate::value::{Expected, Value, ValueKey, Written};

@@ -12,3 +12,7 @@ crate::conformance!(sqlite, {
         directory,
     )
 });
+crate::conformance!(
+    postgres,
+    Subject::new(crate::postgres::tests::store().await)
+);

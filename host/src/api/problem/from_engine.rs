@@ -56,9 +56,10 @@ impl From<millwork_store::Error> for Problem {
                     .retry_after(STORE_RETRY_AFTER)
                     .caused_by(error)
             }
-            Error::Damaged { .. } | Error::Newer { .. } | Error::InUse { .. } => {
-                Self::internal().caused_by(error)
-            }
+            Error::Damaged { .. }
+            | Error::Newer { .. }
+            | Error::Older { .. }
+            | Error::InUse { .. } => Self::internal().caused_by(error),
         }
     }
 }

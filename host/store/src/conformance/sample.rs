@@ -9,29 +9,29 @@ use millwork_core::time::Timestamp;
 use crate::{Commit, Committed, Idempotency, NewRun, Order, RunQuery, Store};
 
 /// So many microseconds into the day of the tests.
-pub(super) fn at(micros: i64) -> Timestamp {
+pub(crate) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(1_795_384_000_000_000 + micros)
 }
 
 /// A run, created so many microseconds into the day; the number tells runs of one time apart.
-pub(super) fn run_at(micros: i64, number: u16) -> RunId {
+pub(crate) fn run_at(micros: i64, number: u16) -> RunId {
     let [high, low] = number.to_be_bytes();
     RunId::from_parts(at(micros), [0, 0, 0, 0, 0, 0, 0, 0, high, low])
 }
 
-pub(super) fn run(number: u16) -> RunId {
+pub(crate) fn run(number: u16) -> RunId {
     run_at(0, number)
 }
 
-pub(super) fn workflow(number: u8) -> WorkflowId {
+pub(crate) fn workflow(number: u8) -> WorkflowId {
     WorkflowId::from_parts(at(0), [number; 10])
 }
 
-pub(super) fn digest(number: u8) -> Digest {
+pub(crate) fn digest(number: u8) -> Digest {
     Digest::from_bytes([number; 32])
 }
 
-pub(super) fn key(key: &str, fingerprint: u8, expires_at: Timestamp) -> Idempotency {
+pub(crate) fn key(key: &str, fingerprint: u8, expires_at: Timestamp) -> Idempotency {
     Idempotency {
         key: key.to_owned(),
         fingerprint: digest(fingerprint),
@@ -40,7 +40,7 @@ pub(super) fn key(key: &str, fingerprint: u8, expires_at: Timestamp) -> Idempote
 }
 
 /// What a row says of a run in a state; with an end where it has ended.
-pub(super) fn summary(status: RunStatus) -> Summary {
+pub(crate) fn summary(status: RunStatus) -> Summary {
     Summary {
         status,
         started_at: (status != RunStatus::Pending).then(|| at(10)),
@@ -50,11 +50,11 @@ pub(super) fn summary(status: RunStatus) -> Summary {
 }
 
 /// Creates a run that is pending and due at once.
-pub(super) fn create(run: RunId) -> Commit {
+pub(crate) fn create(run: RunId) -> Commit {
     create_at(run, at(0))
 }
 
-pub(super) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
+pub(crate) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
     Commit {
         run,
         first_seq: 0,
@@ -70,18 +70,18 @@ pub(super) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
     }
 }
 
-pub(super) fn create_with_key(run: RunId, key: Idempotency) -> Commit {
+pub(crate) fn create_with_key(run: RunId, key: Idempotency) -> Commit {
     let mut commit = create(run);
     new_of(&mut commit).idempotency = Some(key);
     commit
 }
 
-pub(super) fn new_of(commit: &mut Commit) -> &mut NewRun {
+pub(crate) fn new_of(commit: &mut Commit) -> &mut NewRun {
     commit.new.as_mut().expect("the commit creates a run")
 }
 
 /// Takes a run a record further; it runs, and is due as it was.
-pub(super) fn advance(run: RunId, first_seq: Seq) -> Commit {
+pub(crate) fn advance(run: RunId, first_seq: Seq) -> Commit {
     Commit {
         run,
         first_seq,
@@ -93,7 +93,7 @@ pub(super) fn advance(run: RunId, first_seq: Seq) -> Commit {
 }
 
 /// Ends a run.
-pub(super) fn end(
+pub(crate) fn end(
     run: RunId,
     first_seq: Seq,
     status: RunStatus,
@@ -111,7 +111,7 @@ pub(super) fn end(
 }
 
 /// Every run, newest first.
-pub(super) fn everything() -> RunQuery {
+pub(crate) fn everything() -> RunQuery {
     RunQuery {
         workflow: None,
         statuses: Vec::new(),
@@ -124,12 +124,12 @@ pub(super) fn everything() -> RunQuery {
 }
 
 /// Commits one thing.
-pub(super) async fn commit(store: &dyn Store, commit: Commit) -> Committed {
+pub(crate) async fn commit(store: &dyn Store, commit: Commit) -> Committed {
     let mut answers = commit_all(store, vec![commit]).await;
     answers.pop().expect("as many answers as commits")
 }
 
-pub(super) async fn commit_all(store: &dyn Store, commits: Vec<Commit>) -> Vec<Committed> {
+pub(crate) async fn commit_all(store: &dyn Store, commits: Vec<Commit>) -> Vec<Committed> {
     let count = commits.len();
     let answers = store
         .commit(commits)
@@ -140,13 +140,13 @@ pub(super) async fn commit_all(store: &dyn Store, commits: Vec<Commit>) -> Vec<C
 }
 
 /// Commits what must be written.
-pub(super) async fn write(store: &dyn Store, commits: Vec<Commit>) {
+pub(crate) async fn write(store: &dyn Store, commits: Vec<Commit>) {
     for answer in commit_all(store, commits).await {
         assert_eq!(answer, Committed::Written);
     }
 }
 
-pub(super) async fn journal(store: &dyn Store, run: RunId) -> Vec<String> {
+pub(crate) async fn journal(store: &dyn Store, run: RunId) -> Vec<String> {
     store
         .load_journal(run, 0)
         .await
@@ -154,7 +154,7 @@ pub(super) async fn journal(store: &dyn Store, run: RunId) -> Vec<String> {
 }
 
 /// The runs of a list.
-pub(super) async fn list(store: &dyn Store, query: RunQuery) -> Vec<RunId> {
+pub(crate) async fn list(store: &dyn Store, query: RunQuery) -> Vec<RunId> {
     store
         .list_runs(query)
         .await
@@ -165,7 +165,7 @@ pub(super) async fn list(store: &dyn Store, query: RunQuery) -> Vec<RunId> {
 }
 
 /// Everything that is due, ever.
-pub(super) async fn all_due(store: &dyn Store) -> Vec<(Timestamp, RunId)> {
+pub(crate) async fn all_due(store: &dyn Store) -> Vec<(Timestamp, RunId)> {
     let due = store
         .list_due(None, Timestamp::MAX, 1_000)
         .await

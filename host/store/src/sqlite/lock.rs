@@ -24,6 +24,7 @@ pub(super) fn take(directory: &Path) -> Result<File, Error> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::InUse {
             path: directory.display().to_string(),
+            remedy: "stop it, or give this one a data directory of its own with --data-dir",
         }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -1,0 +1,78 @@
+//! Values as PostgreSQL keeps them.
+
+use millwork_core::digest::Digest;
+use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::run::RunStatus;
+use millwork_core::time::Timestamp;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::text;
+
+pub(super) fn uuid(run: RunId) -> Uuid {
+    Uuid::from_bytes(*run.as_bytes())
+}
+
+pub(super) fn workflow_uuid(workflow: WorkflowId) -> Uuid {
+    Uuid::from_bytes(*workflow.as_bytes())
+}
+
+pub(super) fn run_id(row: &PgRow, index: usize) -> sqlx::Result<RunId> {
+    Ok(RunId::from_bytes(
+        row.try_get::<Uuid, _>(index)?.into_bytes(),
+    ))
+}
+
+pub(super) fn workflow_id(row: &PgRow, index: usize) -> sqlx::Result<WorkflowId> {
+    Ok(WorkflowId::from_bytes(
+        row.try_get::<Uuid, _>(index)?.into_bytes(),
+    ))
+}
+
+/// To the microsecond, which both have.
+pub(super) fn to_time(at: Timestamp) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_micros()) * 1_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+pub(super) fn from_time(time: OffsetDateTime) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX))
+}
+
+pub(super) fn time(row: &PgRow, index: usize) -> sqlx::Result<Timestamp> {
+    Ok(from_time(row.try_get(index)?))
+}
+
+pub(super) fn optional_time(row: &PgRow, index: usize) -> sqlx::Result<Option<Timestamp>> {
+    Ok(row.try_get::<Option<_>, _>(index)?.map(from_time))
+}
+
+pub(super) fn text(row: &PgRow, index: usize) -> sqlx::Result<String> {
+    Ok(text::decode(row.try_get(index)?))
+}
+
+pub(super) fn optional_text(row: &PgRow, index: usize) -> sqlx::Result<Option<String>> {
+    Ok(row.try_get::<Option<_>, _>(index)?.map(text::decode))
+}
+
+pub(super) fn status(row: &PgRow, index: usize) -> sqlx::Result<RunStatus> {
+    let status: &str = row.try_get(index)?;
+    status
+        .parse()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+pub(super) fn digest(row: &PgRow, index: usize) -> sqlx::Result<Digest> {
+    let bytes: &[u8] = row.try_get(index)?;
+    let bytes: [u8; 32] = bytes
+        .try_into()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(Digest::from_bytes(bytes))
+}
+
+/// A number of rows, as `LIMIT` takes it.
+pub(super) fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,437 @@
+//! The write that advances runs, a whole batch at a time.
+//!
+//! To advance is one statement: the rows are updated where their `next_seq` is what the commit expects, and the records of
+//! those that were are appended. PostgreSQL looks at the condition again when it had to wait for another process's update of
+//! the row, so of two that want the same place one finds it taken. The journal's key says the same once more.
+//!
+//! A batch is taken in rounds: within a round no run and no idempotency key comes twice, so the commits of a round can be
+//! written in any order. One round is the rule.
+
+use std::collections::{HashMap, HashSet};
+
+use millwork_core::digest::Digest;
+use millwork_core::id::{RunId, WorkflowId};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{columns, failure, text};
+use crate::{Commit, Committed, Idempotency, NewRun};
+
+/// How often a batch is sent that met another in the wrong order.
+const TRIES: u32 = 5;
+
+/// Writes all of them, or says why none.
+pub(super) async fn write(pool: &PgPool, commits: Vec<Commit>) -> sqlx::Result<Vec<Committed>> {
+    let mut tries = 1;
+    loop {
+        match write_together(pool, &commits).await {
+            Err(error) if failure::is_collision(&error) && tries < TRIES => tries += 1,
+            Err(error) if failure::is_about_the_data(&error) && commits.len() > 1 => {
+                return write_apart(pool, &commits).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Each in a transaction of its own, so that one that cannot be written does not take the others with it. It conflicts: it
+/// is nowhere, and whoever wanted it looks again.
+async fn write_apart(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Vec<Committed>> {
+    let mut answers = Vec::with_capacity(commits.len());
+    for commit in commits {
+        let answer = match write_together(pool, std::slice::from_ref(commit)).await {
+            Ok(answer) => answer.into_iter().next().unwrap_or(Committed::Conflict),
+            Err(error) if failure::is_about_the_data(&error) => {
+                tracing::error!(run.id = %commit.run, error = &error as &dyn std::error::Error, "PostgreSQL refused a commit for what is in it");
+                Committed::Conflict
+            }
+            Err(error) => return Err(error),
+        };
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+async fn write_together(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Vec<Committed>> {
+    let mut answers = vec![Committed::Conflict; commits.len()];
+    let rounds = rounds(commits);
+    match &rounds[..] {
+        [] => {}
+        [round] if round.is_one_statement() => {
+            let mut connection = pool.acquire().await?;
+            round.write(&mut connection, commits, &mut answers).await?;
+        }
+        rounds => {
+            let mut transaction = pool.begin().await?;
+            for round in rounds {
+                round.write(&mut transaction, commits, &mut answers).await?;
+            }
+            transaction.commit().await?;
+        }
+    }
+    Ok(answers)
+}
+
+/// Commits that do not touch each other, by their places in the batch.
+#[derive(Debug, Default)]
+struct Round {
+    advancing: Vec<usize>,
+    creating: Vec<usize>,
+    has_keys: bool,
+}
+
+/// Sorts a batch into rounds. What breaks the rules of its form is in none: it conflicts.
+fn rounds(commits: &[Commit]) -> Vec<Round> {
+    let mut rounds: Vec<Round> = Vec::new();
+    let mut runs: HashSet<RunId> = HashSet::new();
+    let mut keys: HashSet<(WorkflowId, &str)> = HashSet::new();
+    for (place, commit) in commits.iter().enumerate() {
+        let is_in_form =
+            !commit.records.is_empty() && commit.new.is_some() == (commit.first_seq == 0);
+        if !is_in_form {
+            continue;
+        }
+        let key = key_of(commit).map(|(new, key)| (new.workflow, key.key.as_str()));
+        let is_taken = runs.contains(&commit.run) || key.is_some_and(|key| keys.contains(&key));
+        if is_taken || rounds.is_empty() {
+            rounds.push(Round::default());
+            runs.clear();
+            keys.clear();
+        }
+        runs.insert(commit.run);
+        keys.extend(key);
+        if let Some(round) = rounds.last_mut() {
+            round.has_keys |= key.is_some();
+            if commit.new.is_some() {
+                round.creating.push(place);
+            } else {
+                round.advancing.push(place);
+            }
+        }
+    }
+    // In the order of their runs, so that two processes' batches do not wait for each other.
+    for round in &mut rounds {
+        round.advancing.sort_by_key(|place| commits[*place].run);
+        round.creating.sort_by_key(|place| commits[*place].run);
+    }
+    rounds
+}
+
+fn key_of(commit: &Commit) -> Option<(&NewRun, &Idempotency)> {
+    let new = commit.new.as_ref()?;
+    Some((new, new.idempotency.as_ref()?))
+}
+
+impl Round {
+    fn is_one_statement(&self) -> bool {
+        !self.has_keys && (self.advancing.is_empty() || self.creating.is_empty())
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        commits: &[Commit],
+        answers: &mut [Committed],
+    ) -> sqlx::Result<()> {
+        if !self.advancing.is_empty() {
+            let advancing = self.advancing.iter().map(|place| &commits[*place]);
+            let written = advance(connection, &advancing.collect::<Vec<_>>()).await?;
+            note_written(&self.advancing, commits, &written, answers);
+        }
+        if self.creating.is_empty() {
+            return Ok(());
+        }
+        let mut creating = self.creating.clone();
+        if self.has_keys {
+            claim_keys(connection, &mut creating, commits, answers).await?;
+        }
+        let created = creating.iter().map(|place| &commits[*place]);
+        let written = create(connection, &created.collect::<Vec<_>>()).await?;
+        note_written(&creating, commits, &written, answers);
+        Ok(())
+    }
+}
+
+fn note_written(
+    places: &[usize],
+    commits: &[Commit],
+    written: &HashSet<RunId>,
+    answers: &mut [Committed],
+) {
+    for place in places {
+        if written.contains(&commits[*place].run) {
+            answers[*place] = Committed::Written;
+        }
+    }
+}
+
+const ADVANCE: &str = "
+    WITH c AS (
+        SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                             $7::timestamptz[], $8::text[])
+            AS c (run, first_seq, records, status, started_at, completed_at, due_at, error)
+    ), moved AS (
+        UPDATE runs SET next_seq = c.first_seq + c.records, status = c.status, started_at = c.started_at,
+                        completed_at = c.completed_at, due_at = c.due_at, error = c.error
+        FROM c WHERE runs.id = c.run AND runs.next_seq = c.first_seq
+        RETURNING runs.id
+    ), written AS (
+        INSERT INTO journal (run, seq, record)
+        SELECT j.run, j.seq, j.record FROM UNNEST($9::uuid[], $10::bigint[], $11::text[]) AS j (run, seq, record)
+        JOIN moved ON moved.id = j.run
+    )
+    SELECT id FROM moved";
+
+async fn advance(
+    connection: &mut PgConnection,
+    commits: &[&Commit],
+) -> sqlx::Result<HashSet<RunId>> {
+    let rows = RowColumns::of(commits);
+    let records = RecordColumns::of(commits);
+    let first: Vec<i64> = commits.iter().map(|c| i64::from(c.first_seq)).collect();
+    let moved = sqlx::query(ADVANCE)
+        .bind(rows.runs)
+        .bind(first)
+        .bind(rows.records)
+        .bind(rows.statuses)
+        .bind(rows.started_at)
+        .bind(rows.completed_at)
+        .bind(rows.due_at)
+        .bind(rows.errors)
+        .bind(records.runs)
+        .bind(records.seqs)
+        .bind(records.texts)
+        .fetch_all(connection)
+        .await?;
+    moved.iter().map(|row| columns::run_id(row, 0)).collect()
+}
+
+const CREATE: &str = "
+    WITH created AS (
+        INSERT INTO runs (id, next_seq, status, started_at, completed_at, due_at, error, workflow, version, created_at)
+        SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+                             $7::text[], $8::uuid[], $9::bigint[], $10::timestamptz[])
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id
+    ), written AS (
+        INSERT INTO journal (run, seq, record)
+        SELECT j.run, j.seq, j.record FROM UNNEST($11::uuid[], $12::bigint[], $13::text[]) AS j (run, seq, record)
+        JOIN created ON created.id = j.run
+    )
+    SELECT id FROM created";
+
+async fn create(
+    connection: &mut PgConnection,
+    commits: &[&Commit],
+) -> sqlx::Result<HashSet<RunId>> {
+    if commits.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = RowColumns::of(commits);
+    let records = RecordColumns::of(commits);
+    let new = || commits.iter().filter_map(|commit| commit.new.as_ref());
+    let workflows: Vec<_> = new()
+        .map(|new| columns::workflow_uuid(new.workflow))
+        .collect();
+    let versions: Vec<_> = new().map(|new| i64::from(new.version)).collect();
+    let created_at: Vec<_> = new().map(|new| columns::to_time(new.created_at)).collect();
+    let created = sqlx::query(CREATE)
+        .bind(rows.runs)
+        .bind(rows.records)
+        .bind(rows.statuses)
+        .bind(rows.started_at)
+        .bind(rows.completed_at)
+        .bind(rows.due_at)
+        .bind(rows.errors)
+        .bind(workflows)
+        .bind(versions)
+        .bind(created_at)
+        .bind(records.runs)
+        .bind(records.seqs)
+        .bind(records.texts)
+        .fetch_all(connection)
+        .await?;
+    created.iter().map(|row| columns::run_id(row, 0)).collect()
+}
+
+const EXISTING: &str = "SELECT id FROM runs WHERE id = ANY($1)";
+
+/// Away with what has expired: then a key that is there is held.
+const EXPIRE: &str = "
+    DELETE FROM idempotency USING UNNEST($1::uuid[], $2::text[], $3::timestamptz[]) AS c (workflow, key, now)
+    WHERE idempotency.workflow = c.workflow AND idempotency.key = c.key AND idempotency.expires_at <= c.now";
+
+const CLAIM: &str = "
+    INSERT INTO idempotency (workflow, key, run, fingerprint, expires_at)
+    SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::timestamptz[])
+    ON CONFLICT (workflow, key) DO NOTHING
+    RETURNING run";
+
+const HOLDERS: &str = "
+    SELECT c.run, i.run, i.fingerprint FROM UNNEST($1::uuid[], $2::text[], $3::uuid[]) AS c (workflow, key, run)
+    JOIN idempotency i ON i.workflow = c.workflow AND i.key = c.key";
+
+/// Gives each key to its run, unless another has it still; what remains of `creating` may be created.
+async fn claim_keys(
+    connection: &mut PgConnection,
+    creating: &mut Vec<usize>,
+    commits: &[Commit],
+    answers: &mut [Committed],
+) -> sqlx::Result<()> {
+    // A run that exists conflicts, also where its own key made it; and its key must not be taken for it.
+    let runs: Vec<Uuid> = creating
+        .iter()
+        .map(|place| columns::uuid(commits[*place].run))
+        .collect();
+    let existing = sqlx::query(EXISTING)
+        .bind(runs)
+        .fetch_all(&mut *connection)
+        .await?;
+    let existing: HashSet<RunId> = existing
+        .iter()
+        .map(|row| columns::run_id(row, 0))
+        .collect::<sqlx::Result<_>>()?;
+    creating.retain(|place| !existing.contains(&commits[*place].run));
+
+    let keyed = creating.iter().filter_map(|place| {
+        let commit = &commits[*place];
+        key_of(commit).map(|(new, key)| (commit.run, new, key))
+    });
+    // In the order of their keys, for the same reason as runs.
+    let mut keyed: Vec<_> = keyed.collect();
+    keyed.sort_by(|(_, a, a_key), (_, b, b_key)| {
+        (a.workflow, &a_key.key).cmp(&(b.workflow, &b_key.key))
+    });
+    let workflows: Vec<_> = keyed
+        .iter()
+        .map(|(_, new, _)| columns::workflow_uuid(new.workflow))
+        .collect();
+    let keys: Vec<_> = keyed
+        .iter()
+        .map(|(_, _, key)| text::encode(&key.key).into_owned())
+        .collect();
+    let runs: Vec<_> = keyed
+        .iter()
+        .map(|(run, _, _)| columns::uuid(*run))
+        .collect();
+    let now: Vec<_> = keyed
+        .iter()
+        .map(|(_, new, _)| columns::to_time(new.created_at))
+        .collect();
+    let prints: Vec<_> = keyed
+        .iter()
+        .map(|(_, _, key)| key.fingerprint.as_bytes().to_vec())
+        .collect();
+    let expires: Vec<_> = keyed
+        .iter()
+        .map(|(_, _, key)| columns::to_time(key.expires_at))
+        .collect();
+    sqlx::query(EXPIRE)
+        .bind(&workflows)
+        .bind(&keys)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    let claimed = sqlx::query(CLAIM)
+        .bind(&workflows)
+        .bind(&keys)
+        .bind(&runs)
+        .bind(prints)
+        .bind(expires)
+        .fetch_all(&mut *connection)
+        .await?;
+    if claimed.len() == keyed.len() {
+        return Ok(());
+    }
+    let claimed: HashSet<RunId> = claimed
+        .iter()
+        .map(|row| columns::run_id(row, 0))
+        .collect::<sqlx::Result<_>>()?;
+    let rows = sqlx::query(HOLDERS)
+        .bind(&workflows)
+        .bind(&keys)
+        .bind(&runs)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut holders: HashMap<RunId, (RunId, Digest)> = HashMap::new();
+    for row in &rows {
+        let holder = (columns::run_id(row, 1)?, columns::digest(row, 2)?);
+        holders.insert(columns::run_id(row, 0)?, holder);
+    }
+    creating.retain(|place| {
+        let run = commits[*place].run;
+        if key_of(&commits[*place]).is_none() || claimed.contains(&run) {
+            return true;
+        }
+        if let Some((run, fingerprint)) = holders.get(&run) {
+            answers[*place] = Committed::Replayed {
+                run: *run,
+                fingerprint: *fingerprint,
+            };
+        }
+        false
+    });
+    Ok(())
+}
+
+/// What a row says, column by column.
+struct RowColumns {
+    runs: Vec<Uuid>,
+    records: Vec<i64>,
+    statuses: Vec<&'static str>,
+    started_at: Vec<Option<time::OffsetDateTime>>,
+    completed_at: Vec<Option<time::OffsetDateTime>>,
+    due_at: Vec<Option<time::OffsetDateTime>>,
+    errors: Vec<Option<String>>,
+}
+
+impl RowColumns {
+    fn of(commits: &[&Commit]) -> Self {
+        let all = || commits.iter();
+        Self {
+            runs: all().map(|c| columns::uuid(c.run)).collect(),
+            records: all().map(|c| columns::limit(c.records.len())).collect(),
+            statuses: all().map(|c| c.summary.status.as_str()).collect(),
+            started_at: all()
+                .map(|c| c.summary.started_at.map(columns::to_time))
+                .collect(),
+            completed_at: all()
+                .map(|c| c.summary.completed_at.map(columns::to_time))
+                .collect(),
+            due_at: all().map(|c| c.due_at.map(columns::to_time)).collect(),
+            errors: all()
+                .map(|c| {
+                    c.summary
+                        .error
+                        .as_deref()
+                        .map(|error| text::encode(error).into_owned())
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Records, column by column.
+struct RecordColumns<'c> {
+    runs: Vec<Uuid>,
+    seqs: Vec<i64>,
+    texts: Vec<std::borrow::Cow<'c, str>>,
+}
+
+impl<'c> RecordColumns<'c> {
+    fn of(commits: &[&'c Commit]) -> Self {
+        let mut all = Self {
+            runs: Vec::with_capacity(commits.len()),
+            seqs: Vec::with_capacity(commits.len()),
+            texts: Vec::with_capacity(commits.len()),
+        };
+        for commit in commits {
+            for (seq, record) in (i64::from(commit.first_seq)..).zip(&commit.records) {
+                all.runs.push(columns::uuid(commit.run));
+                all.seqs.push(seq);
+                all.texts.push(text::encode(record));
+            }
+        }
+        all
+    }
+}

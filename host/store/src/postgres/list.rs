@@ -1,0 +1,160 @@
+//! What is read of runs: journals, lists, what is due.
+
+use millwork_core::event::Seq;
+use millwork_core::id::RunId;
+use millwork_core::run::{RunStatus, Summary};
+use millwork_core::time::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgPool, Row as _};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::columns;
+use crate::{Due, Order, RunQuery, RunRow};
+
+pub(super) async fn journal(pool: &PgPool, run: RunId, from: Seq) -> sqlx::Result<Vec<String>> {
+    sqlx::query("SELECT record FROM journal WHERE run = $1 AND seq >= $2 ORDER BY seq")
+        .bind(columns::uuid(run))
+        .bind(i64::from(from))
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| columns::text(row, 0))
+        .collect()
+}
+
+pub(super) async fn due(
+    pool: &PgPool,
+    after: Option<Due>,
+    before: Timestamp,
+    limit: usize,
+) -> sqlx::Result<Vec<Due>> {
+    let (at, run) = after.map_or((OffsetDateTime::UNIX_EPOCH, None), |after| {
+        (columns::to_time(after.at), Some(columns::uuid(after.run)))
+    });
+    let query = match run {
+        // A position is a pair: the index has both, and is entered right behind it.
+        Some(run) => sqlx::query(
+            "SELECT due_at, id FROM runs WHERE due_at < $1 AND (due_at, id) > ($3, $4) ORDER BY due_at, id LIMIT $2",
+        )
+        .bind(columns::to_time(before))
+        .bind(columns::limit(limit))
+        .bind(at)
+        .bind(run),
+        None => sqlx::query("SELECT due_at, id FROM runs WHERE due_at < $1 ORDER BY due_at, id LIMIT $2")
+            .bind(columns::to_time(before))
+            .bind(columns::limit(limit)),
+    };
+    let rows = query.fetch_all(pool).await?;
+    let due = rows.iter().map(|row| {
+        Ok(Due {
+            at: columns::time(row, 0)?,
+            run: columns::run_id(row, 1)?,
+        })
+    });
+    due.collect()
+}
+
+/// Reads the part of the index that has them: what it costs grows with how many there are, not with what has finished.
+pub(super) async fn count_unfinished(pool: &PgPool) -> sqlx::Result<u64> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM runs WHERE status IN ('pending', 'running', 'paused')",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+pub(super) async fn runs(pool: &PgPool, query: &RunQuery) -> sqlx::Result<Vec<RunRow>> {
+    let Some((first, last)) = range(query) else {
+        return Ok(Vec::new());
+    };
+    let from = query.created_from.unwrap_or(Timestamp::EPOCH);
+    let before = query
+        .created_before
+        .map_or(OffsetDateTime::from_unix_timestamp(253_402_300_799), |at| {
+            Ok(columns::to_time(at))
+        });
+    let rows = sqlx::query(AssertSqlSafe(statement(query)))
+        .bind(first)
+        .bind(last)
+        .bind(columns::to_time(from))
+        .bind(before.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+        .bind(query.workflow.map(columns::workflow_uuid))
+        .bind(columns::limit(query.limit))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(read_row).collect()
+}
+
+/// The statement of a list. Runs in several states are read state by state, each along its own part of the index, and put
+/// together; so a few failures among millions are found without looking at the millions.
+fn statement(query: &RunQuery) -> String {
+    let direction = match query.order {
+        Order::NewestFirst => "DESC",
+        Order::OldestFirst => "ASC",
+    };
+    let workflow = match query.workflow {
+        Some(_) => "AND workflow = $5",
+        // The parameter has a type all the same.
+        None => "AND $5::uuid IS NULL",
+    };
+    let lane = |status: &str| {
+        format!(
+            "(SELECT id, workflow, version, created_at, status, started_at, completed_at, error, due_at FROM runs
+              WHERE id BETWEEN $1 AND $2 AND created_at >= $3 AND created_at < $4 {workflow} {status}
+              ORDER BY id {direction} LIMIT $6)"
+        )
+    };
+    let lanes: Vec<String> = if query.statuses.is_empty() {
+        vec![lane("")]
+    } else {
+        RunStatus::ALL
+            .into_iter()
+            .filter(|status| query.statuses.contains(status))
+            .map(|status| lane(&format!("AND status = '{}'", status.as_str())))
+            .collect()
+    };
+    format!(
+        "SELECT r.*, j.record FROM (SELECT * FROM ({lanes}) AS lanes ORDER BY id {direction} LIMIT $6) AS r
+         LEFT JOIN journal j ON j.run = r.id AND j.seq = 0 ORDER BY r.id {direction}",
+        lanes = lanes.join(" UNION ALL ")
+    )
+}
+
+/// The first and the last identifier that can be in the list. An identifier begins with its time of creation in
+/// milliseconds; the column has the rest of the answer.
+fn range(query: &RunQuery) -> Option<(Uuid, Uuid)> {
+    let random_bits = 80;
+    let at = |time: Timestamp| u128::try_from(time.as_millis()).unwrap_or(0) << random_bits;
+    let mut first = query.created_from.map_or(0, at);
+    let mut last = query
+        .created_before
+        .map_or(u128::MAX, |before| at(before) | ((1 << random_bits) - 1));
+    if let Some(after) = query.after {
+        let after = u128::from_be_bytes(*after.as_bytes());
+        match query.order {
+            Order::NewestFirst => last = last.min(after.checked_sub(1)?),
+            Order::OldestFirst => first = first.max(after.checked_add(1)?),
+        }
+    }
+    (first <= last).then(|| (Uuid::from_u128(first), Uuid::from_u128(last)))
+}
+
+fn read_row(row: &PgRow) -> sqlx::Result<RunRow> {
+    let version: i64 = row.try_get(2)?;
+    Ok(RunRow {
+        run: columns::run_id(row, 0)?,
+        workflow: columns::workflow_id(row, 1)?,
+        version: u32::try_from(version).unwrap_or(0),
+        created_at: columns::time(row, 3)?,
+        summary: Summary {
+            status: columns::status(row, 4)?,
+            started_at: columns::optional_time(row, 5)?,
+            completed_at: columns::optional_time(row, 6)?,
+            error: columns::optional_text(row, 7)?,
+        },
+        due_at: columns::optional_time(row, 8)?,
+        first_record: columns::optional_text(row, 9)?.unwrap_or_default(),
+    })
+}
