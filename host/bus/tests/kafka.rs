@@ -86,3 +86,31 @@ async fn what_was_finished_does_not_come_again_and_the_rest_does() {
     let more = tokio::time::timeout(Duration::from_secs(2), second.receive()).await;
     assert!(more.is_err(), "{more:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_killed_or_stopped_and_started_again_is_found_again() {
+    let mut broker = kafka::Kafka::start().expect("the suite on a real Kafka needs one");
+    let mut options = options();
+    options.bootstrap = broker.bootstrap();
+    let bus = Kafka::start(options, BOTH).await.unwrap();
+    for (number, how) in [(10, kafka::Stop::Killed), (20, kafka::Stop::Gently)] {
+        bus.publish(hinted(number)).unwrap();
+        drop(next(&bus).await);
+        let before = broker.pid();
+        broker.restart(how).unwrap();
+        assert_ne!(broker.pid(), before);
+        // What was noted last may not have reached the broker, so an item may come twice; and none is lost.
+        bus.publish(hinted(number + 1)).unwrap();
+        while next(&bus).await.item != hinted(number + 1) {}
+        let well = async {
+            let mut pulse = tokio::time::interval(Duration::from_millis(100));
+            while bus.health().is_err() {
+                pulse.tick().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), well)
+            .await
+            .expect("the bus is well again");
+    }
+    bus.leave().await;
+}
