@@ -41,13 +41,21 @@ for tool in clippy rustfmt; do
   fi
 done
 
-# SQLite comes as C and is compiled with the rest.
-if ! command -v cc >/dev/null; then
+# SQLite, librdkafka and OpenSSL come as sources and are compiled with the rest: by a C compiler; librdkafka's own configure also
+# tries a C++ compiler; both build with make, and OpenSSL is configured by perl. Nothing of them is looked for on the machine.
+missing=
+for tool in cc:gcc c++:g++ make:make perl:perl; do
+  command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool#*:}"
+done
+if [ -n "$missing" ]; then
+  packages="libc6-dev$missing"
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing a C compiler"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev ||
-      fail "apt-get could not install gcc and libc6-dev"
+    say "installing what C is compiled with:$missing"
+    # Unquoted: several words.
+    # shellcheck disable=SC2086
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages ||
+      fail "apt-get could not install $packages"
   else
-    fail "there is no C compiler (cc), which SQLite is compiled with: on Debian, sudo apt-get install gcc libc6-dev"
+    fail "there is no$missing, which SQLite, librdkafka and OpenSSL are compiled with: on Debian, sudo apt-get install $packages"
   fi
 fi

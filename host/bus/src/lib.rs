@@ -4,7 +4,11 @@
 //! lost, the store still knows that the run is due; if it comes twice, the journal lets only one of the two advance the run.
 //! A [`Notice`] that is lost is made up for by whoever asks the store.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod kafka;
 pub mod local;
+pub mod telemetry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +19,7 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
 use millwork_core::time::Timestamp;
 
+pub use kafka::Kafka;
 pub use local::Local;
 
 /// PORT: carries work items from who has them to who executes them, and what happened to whoever wants to know.

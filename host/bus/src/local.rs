@@ -107,6 +107,8 @@ impl Bus for Local {
             let drained = self.drained.notified();
             let (depth, is_closed) = self.with(|queue| (queue.items.len(), queue.is_closed));
             if is_closed {
+                // Whoever else waits has to hear of it too.
+                self.drained.notify_one();
                 return 0;
             }
             if depth < self.low_water() {
@@ -151,4 +153,12 @@ impl Bus for Local {
     }
 
     async fn leave(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{ITEMS_MAX, Subject};
+
+    crate::conformance!(local, Subject::new(Local::new(ITEMS_MAX)));
 }
