@@ -78,7 +78,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     })?;
     let address = server.local_addr()?;
 
-    let Storage { store, clock, hold } = storage::open(&config, role).await?;
+    let Storage { store, clock, held } = storage::open(&config, role).await?;
     let loaded = plugins::load(&config, &store, address.ip().is_loopback()).await?;
     let bus = messaging::join(&config, role, Arc::clone(&clock)).await?;
     let engine = Engine::start(
@@ -91,7 +91,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     if role.executes() {
         execute(&engine, &bus, &config);
     }
-    tokio::spawn(storage::watch(hold, closing.clone()));
+    tokio::spawn(storage::watch(held, closing.clone()));
     tokio::spawn(telemetry::keep_up(metrics.clone(), closing.clone()));
     tokio::spawn(telemetry::watch(engine.clone(), closing.clone()));
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use metrics::Unit;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use millwork_bus::telemetry as bus;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -109,6 +110,36 @@ pub const METRICS: &[Metric] = &[
     gauge(
         DUE_SOON,
         "Runs held in memory because they are due within the minute",
+    ),
+    gauge(
+        bus::CONSUMER_LAG,
+        "Messages of the trigger topic that no worker has read yet, over the partitions of this process",
+    ),
+    gauge(
+        bus::ITEMS_UNFINISHED,
+        "Items of the trigger topic that were read and are not finished with",
+    ),
+    gauge(
+        bus::PARTITIONS,
+        "Partitions of the trigger topic that this process reads",
+    ),
+    counter(bus::COMMITS, "Positions noted with the broker, by outcome"),
+    counter(
+        bus::REBALANCES,
+        "Changes of who reads which partition, by kind",
+    ),
+    counter(
+        bus::DEAD_LETTERS,
+        "Messages that could not be understood and were put aside",
+    ),
+    counter(bus::PUBLISHED, "Items that the broker has acknowledged"),
+    counter(
+        bus::DELIVERY_FAILURES,
+        "Messages that the broker has not acknowledged in time, by kind",
+    ),
+    counter(
+        bus::ANNOUNCEMENTS,
+        "Ends of runs that the broker has acknowledged",
     ),
     counter(
         RUNS_CLAIMED,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Result};
 use millwork_store::Store;
+use millwork_store::postgres::{Address, Held, Hold, Options, Postgres};
 use millwork_store::sqlite::{self, Sqlite};
 use tokio_util::sync::CancellationToken;
 
@@ -15,38 +16,94 @@ use crate::config::{BusKind, Config, StoreKind};
 pub(super) struct Storage {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) hold: Option<()>,
+    pub(super) held: Option<Held>,
 }
 
 /// Opens the store that the configuration says.
-pub(super) async fn open(config: &Config, role: Role) -> anyhow::Result<Storage> {
-    let store: Arc<dyn Store> = match config.store() {
-        StoreKind::Sqlite => Arc::new(Sqlite::open(&config.data_dir, sqlite::Options::default())?),
-        StoreKind::Postgres => unreachable!(),
+pub(super) async fn open(config: &Config, role: Role) -> Result<Storage> {
+    let (store, held): (Arc<dyn Store>, _) = match config.store() {
+        StoreKind::Sqlite => {
+            let store = Sqlite::open(&config.data_dir, sqlite::Options::default())?;
+            (Arc::new(store), None)
+        }
+        StoreKind::Postgres => {
+            let options = postgres(config)?;
+            // Everything in one process takes care of itself; where there are parts, somebody decides when to migrate.
+            if role == Role::Everything {
+                Postgres::migrate(&options).await?;
+            }
+            let store = Postgres::open(&options).await?;
+            let held = match (role.executes(), config.bus()) {
+                (false, _) => None,
+                (true, BusKind::Local) => Some(Postgres::hold(&options, Hold::Alone).await?),
+                (true, BusKind::Kafka) => Some(Postgres::hold(&options, Hold::Shared).await?),
+            };
+            (Arc::new(store), held)
+        }
     };
     let clock: Arc<dyn Clock> = match DatabaseClock::follow(Arc::clone(&store)).await? {
         Some(clock) => Arc::new(clock),
         None => Arc::new(SystemClock),
     };
-    Ok(Storage {
-        store,
-        clock,
-        hold: None,
-    })
+    Ok(Storage { store, clock, held })
 }
 
 /// Brings the database up to date.
-pub(super) async fn migrate(config: &Config) -> anyhow::Result<()> {
+pub(super) async fn migrate(config: &Config) -> Result<()> {
+    match config.store() {
+        StoreKind::Sqlite => {
+            drop(Sqlite::open(&config.data_dir, sqlite::Options::default())?);
+        }
+        StoreKind::Postgres => {
+            Postgres::migrate(&postgres(config)?).await?;
+        }
+    }
+    println!("{} is up to date", describe(config));
     Ok(())
 }
 
-/// Ends the process when another one has got hold of what only one may have.
-pub(super) async fn watch(hold: Option<()>, closing: CancellationToken) {}
+/// Tells the process to end when another one has got hold of what only one may have.
+pub(super) async fn watch(held: Option<Held>, closing: CancellationToken) {
+    let Some(held) = held else { return };
+    tokio::select! {
+        () = held.lost() => {
+            tracing::error!(
+                "another worker took the database while it could not be reached from here, and without Kafka there can be one only: ending"
+            );
+            closing.cancel();
+        }
+        () = closing.cancelled() => {}
+    }
+}
 
 /// What the start prints.
 pub(super) fn describe(config: &Config) -> String {
     match config.store() {
         StoreKind::Sqlite => format!("SQLite in {}", config.data_dir.display()),
-        StoreKind::Postgres => "PostgreSQL".to_owned(),
+        StoreKind::Postgres => postgres(config).map_or_else(
+            |error| format!("PostgreSQL ({error})"),
+            |options| format!("PostgreSQL at {options}"),
+        ),
     }
+}
+
+fn postgres(config: &Config) -> Result<Options> {
+    let set = &config.postgres;
+    let connections_max = u32::try_from(set.connections_max.get()).unwrap_or(u32::MAX);
+    if let Some(url) = &set.url {
+        let url = url.read().map_err(anyhow::Error::msg);
+        return Ok(Options::from_url(
+            &url.context("postgres.url")?,
+            connections_max,
+        )?);
+    }
+    let password = set.password.read().map_err(anyhow::Error::msg);
+    let address = Address {
+        host: &set.host,
+        port: set.port.get(),
+        database: &set.database,
+        user: &set.user,
+        password: &password.context("postgres.password")?,
+    };
+    Ok(Options::from_address(address, connections_max))
 }

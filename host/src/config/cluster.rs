@@ -64,8 +64,9 @@ pub struct Kafka {
     pub topic_completed: String,
     /// The topic on which processes tell each other that somebody has done something to a run.
     pub topic_control: String,
-    /// The topic for messages that cannot be read, with the reason.
-    pub topic_dead_letter: String,
+    /// The topic for messages that cannot be read, with the reason; the trigger topic's name and `.dead-letter` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_dead_letter: Option<String>,
     /// Partitions of a topic that is made because it is missing: the most workers that share the work evenly.
     pub partitions: NonZeroU16,
     /// Copies of a topic that is made because it is missing.
@@ -101,7 +102,7 @@ impl Default for Kafka {
             topic_trigger: "workflow.trigger.rust".to_owned(),
             topic_completed: "workflow.completed.rust".to_owned(),
             topic_control: "workflow.control.rust".to_owned(),
-            topic_dead_letter: "workflow.trigger.rust.dead-letter".to_owned(),
+            topic_dead_letter: None,
             partitions: NonZeroU16::new(12).expect("a default is not zero"),
             replication: NonZeroU16::MIN,
             session_timeout: Duration::from_secs(10),

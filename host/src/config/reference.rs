@@ -244,7 +244,6 @@ mod tests {
         topic_trigger = "workflow.trigger.rust"
         topic_completed = "workflow.completed.rust"
         topic_control = "workflow.control.rust"
-        topic_dead_letter = "workflow.trigger.rust.dead-letter"
         partitions = 12
         replication = 1
         session_timeout = "10s"
