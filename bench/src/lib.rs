@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod client;
+pub mod cluster;
 pub mod contract;
 pub mod crash;
 pub mod delays;

@@ -9,7 +9,7 @@ use millwork_bench::null_server::{self, NullServer};
 use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
 use millwork_bench::sink::{self, Sink, Temper};
-use millwork_bench::{contract, crash, delays, mix, sleepers, throughput, triggers};
+use millwork_bench::{cluster, contract, crash, delays, mix, sleepers, throughput, triggers};
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
 #[global_allocator]
@@ -28,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Kill the server again and again while it works; nothing that it acknowledged may be lost or done twice.
     Crash(crash::Options),
+    /// Break a whole cluster, part by part, while it works; nothing that it acknowledged may be lost or done twice.
+    Cluster(cluster::Options),
     /// Many short delays at once.
     Delays(Against<delays::Options>),
     /// What a sleeping run costs in memory, and how late it wakes.
@@ -100,6 +102,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Crash(options) => show("crash", &crash::run(options).await?),
+        Command::Cluster(options) => show("cluster", &cluster::run(options).await?),
         Command::Delays(against) => {
             let target = against.target().await?;
             show(

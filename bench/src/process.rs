@@ -50,7 +50,7 @@ impl ServerOptions {
         }
     }
 
-    fn binary(&self) -> Result<PathBuf> {
+    pub(crate) fn binary(&self) -> Result<PathBuf> {
         if let Some(path) = &self.millwork {
             return path
                 .canonicalize()
@@ -255,7 +255,7 @@ impl Server for Millwork {
 ///
 /// Not one that the system would give out by itself: while the server is down, a client that connects to a port of that
 /// range may be given the very same port for its own end, and be connected to itself.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     for _ in 0..200 {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(12_000..32_000)));
         if TcpListener::bind(address).is_ok() {

@@ -1,4 +1,4 @@
-//! A throw-away Apache Kafka: one broker in KRaft mode on loopback, from the jars that `scripts/setup-cluster.sh` fetches.
+//! A throw-away Apache Kafka: one broker in `KRaft` mode on loopback, from the jars that `scripts/setup-cluster.sh` fetches.
 
 use std::env;
 use std::fs::{self, File};

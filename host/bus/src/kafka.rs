@@ -11,6 +11,7 @@ mod listener;
 mod offsets;
 mod options;
 mod producer;
+mod replay;
 mod threads;
 mod topics;
 
@@ -28,6 +29,7 @@ use inbox::Inbox;
 use listener::Notices;
 pub use options::{Now, Options, Roles, Topics};
 use producer::{Producer, Sent};
+pub use replay::read_all;
 use threads::{Stop, Worker};
 
 /// How long the first message may take.
