@@ -1,14 +1,14 @@
 # The verbs. Each is thin: what it does can be done by hand, and CI does nothing else (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt plugins bench chaos
+.PHONY: help setup run test test-cluster cluster check fmt plugins bench chaos
 
 # A shell that was open before rustup came does not know it yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 help: ## Show the verbs
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
-	while read -r verb what; do printf '  make %-9s %s\n' "$$verb" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
+	while read -r verb what; do printf '  make %-13s %s\n' "$$verb" "$$what"; done
 
 setup: ## Install what the build needs, or say plainly what is missing
 	@scripts/setup.sh
@@ -16,8 +16,21 @@ setup: ## Install what the build needs, or say plainly what is missing
 run: setup ## Build and start it on 127.0.0.1:8002, with everything embedded
 	cargo run --release --locked --package millwork -- serve
 
-test: setup ## Run every test
+test: setup ## Run every test that needs no broker; starts a PostgreSQL of its own
+	scripts/setup-tests.sh
 	cargo test --workspace --locked
+
+test-cluster: setup ## Run the tests on a real Kafka, and break a small cluster of real processes
+	scripts/setup-tests.sh
+	scripts/setup-cluster.sh
+	cargo test --package millwork-bus --features cluster --test kafka --locked
+	cargo build --package millwork --package millwork-bench --locked
+	$${CARGO_TARGET_DIR:-target}/debug/millwork-bench cluster --runs 300 --faults 1
+
+cluster: setup ## Start a PostgreSQL and a Kafka to try a cluster with, and print where they are
+	@scripts/setup-tests.sh
+	@scripts/setup-cluster.sh
+	@cargo run --quiet --package millwork-servers --locked
 
 # What is quick comes first. Clippy and the tests are asked about the whole workspace, and so about one set of features:
 # nothing is compiled twice, and the last line leaves behind what `make test` goes on from.
@@ -41,5 +54,6 @@ plugins: setup ## Build the first-party plugins as components
 bench: setup ## Measure it: every figure in one go, a quarter of an hour
 	scripts/measure.sh
 
-chaos: setup ## Kill it: 10,000 runs, 20 times kill -9, and nothing is lost
+chaos: setup ## Kill it: 10,000 runs, 20 times kill -9, then a cluster part by part, and nothing is lost
 	scripts/crash.sh
+	scripts/cluster.sh

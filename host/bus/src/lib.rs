@@ -83,6 +83,12 @@ pub struct WorkItem {
 pub enum Known {
     /// Only its first event has been written, and nobody else has been told of it: there is nothing to read.
     Begun(Begun),
+    /// It began at this time, and others may have been told of it before: whoever first moves the claim with which it was
+    /// created has it.
+    Offered {
+        /// When.
+        began: Timestamp,
+    },
     /// This process has claimed it: nobody else takes it on before this time.
     Claimed {
         /// Until when.

@@ -80,12 +80,22 @@ impl Engine {
         let claimed_until = match &item.known {
             Known::Begun(Begun { at, .. }) => parts.claims.in_hand(*at, *at),
             Known::Claimed { until } => *until,
-            Known::Hinted => Timestamp::EPOCH,
+            Known::Offered { .. } | Known::Hinted => Timestamp::EPOCH,
         };
         let holds = parts.claims.holds(claimed_until, now);
         let claimed_until = match parts.claims.timeout() {
             Some(timeout) if !holds => {
-                match shared::claim_one(self, item.run, timeout).await? {
+                let offered = match item.known {
+                    Known::Offered { began } => {
+                        shared::accept(self, item.run, began, timeout).await?
+                    }
+                    Known::Begun(_) | Known::Claimed { .. } | Known::Hinted => None,
+                };
+                let claimed = match offered {
+                    Some(until) => Some(until),
+                    None => shared::claim_one(self, item.run, timeout).await?,
+                };
+                match claimed {
                     Some(until) => until,
                     // Somebody else sees to it, or it has nothing to do.
                     None => return Ok(None),

@@ -88,6 +88,22 @@ pub(super) async fn claim_one(
     Ok((!claimed.is_empty()).then_some(until))
 }
 
+/// Takes on a new run that others may have been told of, before its first claim has run out: whoever moves that has it.
+pub(super) async fn accept(
+    engine: &Engine,
+    run: RunId,
+    began: Timestamp,
+    timeout: Duration,
+) -> Result<Option<Timestamp>, millwork_store::Error> {
+    let from = engine.0.claims.in_hand(began, began);
+    // Moved by some amount, however fast we are: the next one has to find it elsewhere.
+    let moved = from.after(Duration::from_micros(1));
+    let to = engine.0.clock.now().after(timeout).max(moved);
+    let renewal = Renewal { run, from, to };
+    let accepted = engine.0.store.renew(vec![renewal]).await?;
+    Ok((accepted == [true]).then_some(to))
+}
+
 /// Renews the claims on what is in hand, so that a step may take as long as it likes.
 pub(super) async fn renew(engine: Engine, timeout: Duration) {
     let parts = &engine.0;

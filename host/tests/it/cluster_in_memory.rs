@@ -10,7 +10,7 @@ use millwork_core::run::RunStatus;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::support::cluster::{Cluster, TIMEOUT, open};
+use crate::support::cluster::{Cluster, Process, TIMEOUT, open};
 use crate::support::scripted::Scripted;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -65,6 +65,27 @@ async fn a_run_whose_hint_was_lost_is_found_when_its_claim_has_run_out() {
     cluster.pass(3 * SECOND).await;
     assert_eq!(api.run(run).await.run.status(), RunStatus::Success);
     assert_eq!(worker.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_new_run_that_is_offered_to_many_is_executed_by_one_and_at_once() {
+    let cluster = Cluster::new();
+    let api = cluster.api();
+    let workers = [open(), open(), open()].map(|plugins| cluster.worker(plugins));
+    let workflow = api.create(json!([{"name": "a", "type": "gate"}])).await;
+    cluster.hub.offers_items.store(true, Ordering::Relaxed);
+    for _ in 0..20 {
+        let run = api.trigger(workflow).await;
+        let view = api.engine.wait_for_run(run, SECOND).await.expect("it ends");
+        assert_eq!(
+            view.run.status(),
+            RunStatus::Success,
+            "without time passing"
+        );
+    }
+    cluster.pass(2 * TIMEOUT).await;
+    let calls: usize = workers.iter().map(Process::calls).sum();
+    assert_eq!(calls, 20);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use millwork_core::event::{Event, Record};
 use millwork_core::id::RunId;
+use millwork_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -41,6 +42,9 @@ struct Item<'a> {
     /// The journal's own text, as it is: it is neither escaped nor parsed twice.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     created: Option<&'a RawValue>,
+    /// When the run began, in microseconds since 1970, where how it began would be too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_us: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -70,13 +74,19 @@ pub(super) fn encode(item: &WorkItem, record_max_bytes: usize) -> String {
                 v: FORMAT,
                 run_id: item.run,
                 created: Some(&raw),
+                began_us: None,
             });
         }
     }
+    let began = match &item.known {
+        Known::Begun(Begun { at: began, .. }) | Known::Offered { began } => Some(*began),
+        Known::Claimed { .. } | Known::Hinted => None,
+    };
     write(&Item {
         v: FORMAT,
         run_id: item.run,
         created: None,
+        began_us: began.map(Timestamp::as_micros),
     })
 }
 
@@ -107,7 +117,12 @@ pub(super) fn decode(key: Option<&[u8]>, payload: Option<&[u8]>) -> Result<WorkI
         });
     }
     let known = match item.created {
-        None => Known::Hinted,
+        None => match item.began_us {
+            None => Known::Hinted,
+            Some(began) => Known::Offered {
+                began: Timestamp::from_micros(began),
+            },
+        },
         Some(raw) => match Record::decode(raw.get()) {
             Ok(Record {
                 at,

@@ -92,7 +92,7 @@ impl Inbox {
                 && assigned.is_none_or(|assigned| *at <= assigned.after(SKEW_MAX))
             {
                 // Somebody may have had it before this partition came here, and may have executed it.
-                item.known = Known::Hinted;
+                item.known = Known::Offered { began: *at };
             }
             state.items.push_back(Waiting {
                 item,
@@ -138,7 +138,7 @@ impl Inbox {
             && (self.now)().since(*at) >= self.fresh_max
         {
             // It lay for so long that a sweeper may have found its run due.
-            item.known = Known::Hinted;
+            item.known = Known::Offered { began: *at };
         }
         let inbox = Arc::clone(self);
         Delivery {

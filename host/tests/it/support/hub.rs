@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use millwork_bus::{Bus, Delivery, Ended, Full, Local, Notice, Told, WorkItem};
+use millwork_bus::{Bus, Delivery, Ended, Full, Known, Local, Notice, Told, WorkItem};
 use tokio::sync::Notify;
 
 /// The broker.
@@ -16,6 +16,8 @@ pub(crate) struct Hub {
     ended: Mutex<Vec<Ended>>,
     /// What is published is lost.
     pub(crate) loses_items: AtomicBool,
+    /// What is published reaches every worker, as what may have reached others: so it is after partitions have moved.
+    pub(crate) offers_items: AtomicBool,
     /// What one process tells the others is lost.
     pub(crate) loses_notices: AtomicBool,
     /// What is announced is not taken.
@@ -79,9 +81,20 @@ impl Bus for Member {
         if self.hub.loses_items.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // One after the other, as partitions do.
         let members = self.hub.members();
         let workers: Vec<_> = members.iter().filter(|member| member.executes).collect();
+        if let (true, Known::Begun(begun)) =
+            (self.hub.offers_items.load(Ordering::Relaxed), &item.known)
+        {
+            let offered = WorkItem {
+                run: item.run,
+                known: Known::Offered { began: begun.at },
+            };
+            return workers
+                .iter()
+                .try_for_each(|worker| worker.inbox.keep(offered.clone()));
+        }
+        // One after the other, as partitions do.
         let mut next = lock(&self.hub.next);
         *next += 1;
         match workers.get(*next % workers.len().max(1)) {
