@@ -142,7 +142,7 @@ impl Engine {
             .timeout()
             .map_or_else(|| clock.now(), |_| Timestamp::MAX);
         let backlog = Arc::new(Backlog::from_before());
-        let committer = Committer::start(Arc::clone(&store), Arc::clone(&backlog));
+        let committer = Committer::start(&store, &backlog);
         let definitions = Definitions::new(
             Arc::clone(&store),
             Arc::clone(&plugins),

@@ -36,15 +36,15 @@ impl Committer {
     ///
     /// A caller may go away while it waits, as a request does whose client hangs up. What it wanted is written all the
     /// same, and is noted as due.
-    pub(super) fn start(store: Arc<dyn Store>, backlog: Arc<Backlog>) -> Self {
+    pub(super) fn start(store: &Arc<dyn Store>, backlog: &Arc<Backlog>) -> Self {
         // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
         // requests and runs in flight, which are bounded.
         let (queue, waiting) = mpsc::unbounded_channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..store.lanes().max(1) {
             tokio::spawn(write_batches(
-                Arc::clone(&store),
-                Arc::clone(&backlog),
+                Arc::clone(store),
+                Arc::clone(backlog),
                 Arc::clone(&waiting),
             ));
         }

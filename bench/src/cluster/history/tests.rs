@@ -53,7 +53,7 @@ fn asleep(millis: i64, step: &str, until: i64) -> String {
     record(millis, event)
 }
 
-fn call(run: &str, step: &str, carried: Value, answer: Value) -> Call {
+fn call(run: &str, step: &str, carried: &Value, answer: Value) -> Call {
     Call {
         at: crate::time::Timestamp::now(),
         method: "POST".to_owned(),
@@ -103,8 +103,8 @@ fn sound() -> World {
         });
         world
             .calls
-            .push(call(&run, CALL, json!("nothing"), first.clone()));
-        world.calls.push(call(&run, PASS, first, second));
+            .push(call(&run, CALL, &json!("nothing"), first.clone()));
+        world.calls.push(call(&run, PASS, &first, second));
         world.acknowledged.insert(u64::from(number), run);
     }
     world
@@ -173,13 +173,13 @@ fn everything_that_can_be_wrong_is_noticed() {
             w.history.runs[0].records.remove(6);
         }),
         ("before", |w| {
-            w.history.runs[0].records[2] = succeeded(19, STEPS[0], json!({}))
+            w.history.runs[0].records[2] = succeeded(19, STEPS[0], json!({}));
         }),
         ("which the sink did not give", |w| {
-            w.calls[0].answer = json!("another")
+            w.calls[0].answer = json!("another");
         }),
         ("and what was committed is", |w| {
-            w.calls[1].body["carried"] = json!("another")
+            w.calls[1].body["carried"] = json!("another");
         }),
         ("announced to nobody", |w| {
             w.history.announcements.remove(0);
@@ -192,7 +192,7 @@ fn everything_that_can_be_wrong_is_noticed() {
         }),
         ("something left to do", |w| w.history.runs[0].is_due = true),
         ("its row says running", |w| {
-            w.history.runs[0].status = "running".to_owned()
+            w.history.runs[0].status = "running".to_owned();
         }),
         ("a second key", |w| {
             let mut second = w.calls[0].clone();

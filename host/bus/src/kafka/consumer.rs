@@ -296,7 +296,7 @@ impl ConsumerContext for Group {
                 self.inbox.revoke(&partitions);
             }
             Rebalance::Error(error) => {
-                tracing::warn!(%error, "the group could not share the partitions")
+                tracing::warn!(%error, "the group could not share the partitions");
             }
         }
     }

@@ -34,7 +34,8 @@ impl Table {
 #[test]
 fn the_lowest_unfinished_offset_is_told() {
     // What is begun, in which order it is finished, and what is told after each.
-    let cases: [(&[i64], &[(usize, Option<i64>)]); 4] = [
+    type Case<'a> = (&'a [i64], &'a [(usize, Option<i64>)]);
+    let cases: [Case<'_>; 4] = [
         (&[0, 1, 2], &[(0, Some(1)), (1, Some(2)), (2, Some(3))]),
         (&[0, 1, 2], &[(2, Some(0)), (1, None), (0, Some(3))]),
         (&[5, 9, 20], &[(1, Some(5)), (0, Some(20)), (2, Some(21))]),
@@ -144,7 +145,7 @@ fn random_histories_are_told_as_by_a_naive_tracker() {
                         .keys()
                         .next()
                         .copied()
-                        .or(Some(next).filter(|_| !places.is_empty()));
+                        .or_else(|| Some(next).filter(|_| !places.is_empty()));
                     let expected: Vec<_> = lowest
                         .filter(|lowest| told.is_none_or(|told| told < *lowest))
                         .map(|lowest| (0, lowest))
