@@ -116,7 +116,7 @@ impl Settings {
             .filter_map(|(flag, setting, text)| Some((flag, setting, text?)));
         crate::config::Layers {
             file: self.config,
-            environment: crate::config::load::environment(),
+            environment: crate::config::variables::environment(),
             flags: given.collect(),
         }
     }

@@ -9,6 +9,7 @@ pub mod reference;
 mod schema;
 mod secret;
 mod span;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

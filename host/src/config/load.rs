@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::schema::{self, Kind, Setting};
+use super::variables::alias;
 use super::{BusKind, Config, StoreKind};
 use crate::nearest::unknown;
 
@@ -19,27 +20,12 @@ pub const DEFAULT_FILE: &str = "millwork.toml";
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "MILLWORK_CONFIG";
 
-/// Variables that others are used to, and the settings that they are.
-pub const ALIASES: [(&str, &str); 11] = [
-    ("RUST_LOG", "log.filter"),
-    ("DATABASE_URL", "postgres.url"),
-    ("POSTGRES_HOST", "postgres.host"),
-    ("POSTGRES_PORT", "postgres.port"),
-    ("POSTGRES_DB", "postgres.database"),
-    ("POSTGRES_USER", "postgres.user"),
-    ("POSTGRES_PASSWORD", "postgres.password"),
-    ("KAFKA_BOOTSTRAP_SERVERS", "kafka.bootstrap_servers"),
-    ("KAFKA_CONSUMER_GROUP", "kafka.consumer_group"),
-    ("KAFKA_TOPIC_WORKFLOW_TRIGGER", "kafka.topic_trigger"),
-    ("KAFKA_TOPIC_WORKFLOW_COMPLETED", "kafka.topic_completed"),
-];
-
 /// What lies above the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
     /// The file that `--config` names.
     pub file: Option<PathBuf>,
-    /// The environment. Only `MILLWORK_…` and the names in [`ALIASES`] count.
+    /// The environment. Only `MILLWORK_…` and the names that others gave, such as `DATABASE_URL`, count.
     pub environment: Vec<(String, String)>,
     /// Settings from the command line: the flag, the setting (`server.listen`) and its text.
     pub flags: Vec<(&'static str, &'static str, String)>,
@@ -109,23 +95,6 @@ pub fn load(layers: &Layers) -> Result<Loaded, Error> {
             .map(|(path, text)| (path.as_path(), text.as_str())),
         layers,
     )
-}
-
-/// The layers of this process. What is no UTF-8 is taken as far as it can be read; its setting will not hold.
-#[must_use]
-pub fn environment() -> Vec<(String, String)> {
-    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let all = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-    // A variable that is set to nothing is how many tools write one that is not set.
-    all.filter(|(_, value)| !value.is_empty())
-        .filter(|(name, _)| name.starts_with("MILLWORK_") || alias(name).is_some())
-        .collect()
-}
-
-/// The setting that a variable of [`ALIASES`] is.
-fn alias(name: &str) -> Option<&'static str> {
-    let found = ALIASES.iter().find(|(alias, _)| *alias == name);
-    found.map(|(_, setting)| *setting)
 }
 
 /// Puts the layers together.

@@ -24,7 +24,7 @@ const RULES: &[Rule] = &[
     Rule {
         words: &["rdkafka"],
         within: "",
-        rooms: &["host/src/bus/kafka"],
+        rooms: &["host/bus/src/kafka"],
         advice: "only the Kafka bus knows Kafka: add what you need to the Bus port",
     },
     Rule {
