@@ -386,9 +386,14 @@ mod tests {
     }
 
     #[test]
-    fn every_name_in_this_file_is_in_the_list() {
-        let names = include_str!("telemetry.rs")
-            .lines()
+    fn every_name_here_and_in_the_bus_is_in_the_list() {
+        let files = [
+            include_str!("telemetry.rs"),
+            include_str!("../bus/src/telemetry.rs"),
+        ];
+        let names = files
+            .iter()
+            .flat_map(|file| file.lines())
             .filter(|line| line.starts_with("pub const") && line.contains(": &str"));
         assert_eq!(names.count(), METRICS.len());
     }
