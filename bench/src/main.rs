@@ -1,6 +1,6 @@
 //! `millwork-bench`: proofs and measurements of a running Millwork, one command each.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -54,9 +54,9 @@ struct Against<O: clap::Args> {
     #[command(flatten)]
     server: ServerOptions,
     /// Use the server that listens here, in place of starting one.
-    #[arg(long, value_name = "IP:PORT", requires = "pid", conflicts_with_all = ["work_dir", "server_args"])]
+    #[arg(long, value_name = "HOST:PORT", value_parser = resolve, conflicts_with_all = ["work_dir", "server_args"])]
     address: Option<SocketAddr>,
-    /// The process of that server.
+    /// The process of that server, for measurements of its memory.
     #[arg(long, requires = "address")]
     pid: Option<u32>,
     #[command(flatten)]
@@ -66,26 +66,36 @@ struct Against<O: clap::Args> {
 /// A server that is ready. One that was started for the command ends with it.
 struct Target {
     address: SocketAddr,
-    pid: u32,
+    pid: Option<u32>,
     _own: Option<Millwork>,
 }
 
 impl<O: clap::Args> Against<O> {
     async fn target(&self) -> Result<Target> {
-        if let (Some(address), Some(pid)) = (self.address, self.pid) {
+        if let Some(address) = self.address {
             return Ok(Target {
                 address,
-                pid,
+                pid: self.pid,
                 _own: None,
             });
         }
         let server = Millwork::launch(&self.server).await?;
         Ok(Target {
             address: server.address(),
-            pid: server.pid()?,
+            pid: Some(server.pid()?),
             _own: Some(server),
         })
     }
+}
+
+/// Finds a host and port.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{text:?} is no host with a port: {error}"))?;
+    found
+        .next()
+        .ok_or_else(|| format!("{text:?} has no address"))
 }
 
 #[tokio::main]
@@ -112,9 +122,12 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Sleepers(against) => {
             let target = against.target().await?;
+            let pid = target.pid.context(
+                "sleepers looks at the memory of the server's process: name it with --pid",
+            )?;
             show(
                 "sleepers",
-                &sleepers::run(target.address, target.pid, &against.options).await?,
+                &sleepers::run(target.address, pid, &against.options).await?,
             )
         }
         Command::Triggers(against) => {

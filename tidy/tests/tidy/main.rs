@@ -4,6 +4,7 @@
 //! It reads files and builds nothing, so it answers within seconds: `cargo test -p millwork-tidy`.
 
 mod code;
+mod containers;
 mod documents;
 mod files;
 mod house;
