@@ -1,12 +1,15 @@
 //! Random histories: whatever is done to a store, it tells the same as the plainest store there is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use millwork_core::id::RunId;
 use millwork_core::run::{RunStatus, Summary};
+use millwork_core::time::Timestamp;
 
 use super::sample::{advance, at, create_at, everything, key, new_of, run_at, workflow};
 use crate::chance::Chance;
-use crate::{Commit, Expected, Memory, Order, RunQuery, Store, ValueKey};
+use crate::{Claim, Commit, Expected, Memory, Order, Renewal, RunQuery, Store, ValueKey};
 
 const STEPS: usize = 400;
 const SEEDS: std::ops::Range<u64> = 1..9;
@@ -70,7 +73,11 @@ async fn tell(seed: u64, store: &dyn Store, model: &dyn Store) {
     };
     for step in 0..STEPS {
         let clock = i64::try_from(step).expect("few steps") * 300;
-        match chance.below(10) {
+        match chance.below(13) {
+            10..=12 => {
+                let (what, told, expected) = share(&mut chance, clock, store, model).await;
+                same(step, what, &told, &expected);
+            }
             0..=5 => {
                 let call: Vec<Commit> = (0..chance.below(5))
                     .map(|_| some_commit(&mut chance, clock))
@@ -220,6 +227,70 @@ fn some_query(chance: &mut Chance, clock: i64) -> RunQuery {
             Order::OldestFirst
         },
         limit: usize::try_from(chance.below(30)).expect("small"),
+    }
+}
+
+/// Somebody takes runs on, renews what may not be his, or notes that nothing is left to do. Says what, and what both answered.
+async fn share(
+    chance: &mut Chance,
+    clock: i64,
+    store: &dyn Store,
+    model: &dyn Store,
+) -> (&'static str, String, String) {
+    let some_run = |chance: &mut Chance| {
+        let number = u16::try_from(chance.below(40)).expect("small");
+        run_at(i64::from(number) * 700, number)
+    };
+    let some_runs = |chance: &mut Chance| {
+        let runs: BTreeSet<RunId> = (0..chance.below(6)).map(|_| some_run(chance)).collect();
+        Vec::from_iter(runs)
+    };
+    match chance.below(3) {
+        0 => {
+            let before = some_time(chance, clock);
+            let claim = Claim {
+                among: (chance.below(2) == 0).then(|| some_runs(chance)),
+                before: at(before),
+                until: at(before + 5_000),
+                limit: usize::try_from(chance.below(8)).expect("small"),
+            };
+            let told = store.claim_due(claim.clone()).await.unwrap();
+            let expected = model.claim_due(claim).await.unwrap();
+            ("a claim", format!("{told:?}"), format!("{expected:?}"))
+        }
+        1 => {
+            let due = model.list_due(None, at(i64::from(u32::MAX)), 100);
+            let due: BTreeMap<RunId, Timestamp> = due
+                .await
+                .unwrap()
+                .iter()
+                .map(|due| (due.run, due.at))
+                .collect();
+            let renewals = some_runs(chance).into_iter().map(|run| Renewal {
+                run,
+                // Half of them know where the run is.
+                from: due
+                    .get(&run)
+                    .copied()
+                    .filter(|_| chance.below(2) == 0)
+                    .unwrap_or(at(clock)),
+                to: at(some_time(chance, clock)),
+            });
+            let renewals: Vec<Renewal> = renewals.collect();
+            let told = store.renew(renewals.clone()).await.unwrap();
+            let expected = model.renew(renewals).await.unwrap();
+            ("a renewal", format!("{told:?}"), format!("{expected:?}"))
+        }
+        _ => {
+            let runs = some_runs(chance);
+            store.settle(runs.clone()).await.unwrap();
+            model.settle(runs).await.unwrap();
+            let left = async |store: &dyn Store| {
+                let due = store.list_due(None, at(i64::from(u32::MAX)), 100).await;
+                format!("{:?}", due.unwrap())
+            };
+            ("what is left to do", left(store).await, left(model).await)
+        }
     }
 }
 

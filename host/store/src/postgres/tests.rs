@@ -1,8 +1,11 @@
 //! What only PostgreSQL has: a server that goes away, other processes, a schema that others bring up to date.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+use sqlx::Row as _;
 
 use millwork_servers::postgres::{Durability, Postgres as Server, Stop};
 
@@ -205,4 +208,52 @@ async fn a_server_that_goes_away_is_an_error_and_comes_back_without_a_word_from_
             .unwrap();
         assert_eq!(store.load_journal(run(0), 0).await.unwrap().len(), 1);
     }
+}
+
+/// What one database has and the other has not, and why.
+const DIFFERENCES: [(&str, &str); 2] = [
+    (
+        "runs.next_seq",
+        "PostgreSQL's row says where the journal goes on: see 0002",
+    ),
+    (
+        "journal.position",
+        "SQLite's journal lies in the order of its rows: see 0001",
+    ),
+];
+
+#[tokio::test]
+async fn both_databases_have_the_same_tables() {
+    let store = store().await;
+    let columns = sqlx::query(
+        "SELECT table_name || '.' || column_name, is_nullable = 'YES' FROM information_schema.columns
+         WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
+    );
+    let rows = columns.fetch_all(&store.pool).await.unwrap();
+    let row = |row: &sqlx::postgres::PgRow| (row.get::<String, _>(0), row.get::<bool, _>(1));
+    let postgres: BTreeSet<(String, bool)> = rows.iter().map(row).collect();
+
+    let folder = tempfile::tempdir().unwrap();
+    drop(crate::Sqlite::open(folder.path(), crate::sqlite::Options::default()).unwrap());
+    let sqlite = rusqlite::Connection::open(folder.path().join("millwork.db")).unwrap();
+    let mut columns = sqlite
+        .prepare(
+            "SELECT t.name || '.' || c.name, c.\"notnull\" = 0 AND c.pk = 0
+             FROM sqlite_schema t, pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'",
+        )
+        .unwrap();
+    let sqlite: BTreeSet<(String, bool)> = columns
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+
+    assert!(sqlite.len() > 30, "{sqlite:?}");
+    let differing: BTreeSet<&str> = postgres
+        .symmetric_difference(&sqlite)
+        .map(|(column, _)| column.as_str())
+        .collect();
+    let known: BTreeSet<&str> = DIFFERENCES.iter().map(|(column, _)| *column).collect();
+    assert_eq!(differing, known);
 }
