@@ -8,5 +8,4 @@ scripts/setup-tests.sh
 scripts/setup-cluster.sh
 cargo build --release -p millwork -p millwork-bench
 target=${CARGO_TARGET_DIR:-target}
-mkdir -p "$target/bench"
 exec "$target/release/millwork-bench" cluster --millwork "$target/release/millwork" --work-dir "$target/bench" "$@"

@@ -151,15 +151,16 @@ pub async fn run(options: Options) -> Result<Report> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     // Said before anything can go wrong: the seed is what makes a failure come again.
     eprintln!("seed {seed}");
+    let parent = options
+        .server
+        .work_dir
+        .clone()
+        .unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&parent)
+        .with_context(|| format!("could not make {}", parent.display()))?;
     let mut home = tempfile::Builder::new()
         .prefix("millwork-cluster-")
-        .tempdir_in(
-            options
-                .server
-                .work_dir
-                .clone()
-                .unwrap_or_else(std::env::temp_dir),
-        )
+        .tempdir_in(&parent)
         .context("could not make a folder for the cluster")?;
     let proof = carry_out(&options, seed, &home).await;
     let is_sound = proof

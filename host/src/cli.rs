@@ -24,7 +24,7 @@ pub struct Cli {
 pub enum Command {
     /// Run workflows: the API, the engine and the plugins in one process.
     #[command(
-        after_help = "Example:\n  millwork serve --listen 0.0.0.0:8002 --data-dir /var/lib/millwork"
+        after_help = "Example:\n  millwork serve --listen 127.0.0.1:8002 --data-dir /var/lib/millwork"
     )]
     Serve(Settings),
     /// The API alone: takes runs in and answers. Needs PostgreSQL and Kafka; workers execute.
@@ -91,6 +91,9 @@ pub struct Settings {
     /// The address and port to listen on [default: 127.0.0.1:8002] [variable: MILLWORK_LISTEN]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// Let the API listen where others reach it, though there are no accounts: whoever does may do everything
+    #[arg(long)]
+    pub insecure_no_auth: bool,
     /// The folder in which everything is kept [default: ./millwork-data] [variable: MILLWORK_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
@@ -108,6 +111,11 @@ impl Settings {
     pub fn into_layers(self) -> crate::config::Layers {
         let flags = [
             ("--listen", "server.listen", self.listen),
+            (
+                "--insecure-no-auth",
+                "server.insecure_no_auth",
+                self.insecure_no_auth.then(|| "true".to_owned()),
+            ),
             ("--data-dir", "data_dir", self.data_dir),
             ("--plugins-dir", "plugins_dir", self.plugins_dir),
         ];

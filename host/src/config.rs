@@ -69,6 +69,9 @@ pub struct Server {
     /// The address and port to listen on; `0.0.0.0:8002` for every address of this machine, port 0 for any free one.
     #[serde(deserialize_with = "read_address")]
     pub listen: SocketAddr,
+    /// Whether the API may listen where others than this machine reach it. There are no accounts yet: whoever reaches it may
+    /// do everything.
+    pub insecure_no_auth: bool,
     /// How long a request that is under way may go on when the server is told to stop.
     #[serde(with = "span")]
     #[schemars(with = "span::Text")]
@@ -239,6 +242,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8002)),
+            insecure_no_auth: false,
             shutdown_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(30),

@@ -35,8 +35,26 @@ impl Role {
         }
     }
 
-    /// Refuses what cannot work: a part of a whole needs what the parts share.
+    /// Refuses what cannot work, and what would be an open door.
     pub(super) fn check(self, config: &Config) -> Result<()> {
+        self.check_door(config)?;
+        self.check_parts(config)
+    }
+
+    /// Whoever reaches the API may do everything, so it takes a word to let others reach it.
+    fn check_door(self, config: &Config) -> Result<()> {
+        let listen = config.server.listen;
+        if self.serves() && !listen.ip().is_loopback() && !config.server.insecure_no_auth {
+            bail!(
+                "the API would listen on {listen}, where others than this machine reach it, and there are no accounts yet: \
+                 listen on 127.0.0.1 and put something in front that knows who may come in, or say --insecure-no-auth"
+            );
+        }
+        Ok(())
+    }
+
+    /// A part of a whole needs what the parts share.
+    fn check_parts(self, config: &Config) -> Result<()> {
         if self == Self::Everything {
             return Ok(());
         }
@@ -85,6 +103,31 @@ mod tests {
                 "{alone}"
             );
             assert!(role.check(&config(postgres, kafka)).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_open_door_takes_a_word() {
+        let mut config = config(Some(StoreKind::Postgres), Some(BusKind::Kafka));
+        for listen in ["0.0.0.0:8002", "[::]:8002", "192.168.1.7:80"] {
+            config.server.listen = listen.parse().expect("it is an address");
+            config.server.insecure_no_auth = false;
+            for role in [Role::Everything, Role::Api] {
+                let refused = role.check(&config).expect_err("it is refused").to_string();
+                assert!(
+                    refused.contains(listen) && refused.contains("--insecure-no-auth"),
+                    "{refused}"
+                );
+            }
+            // A worker tells its health and its metrics, and takes no orders.
+            assert!(Role::Worker.check(&config).is_ok());
+            config.server.insecure_no_auth = true;
+            assert!(Role::Api.check(&config).is_ok());
+        }
+        for listen in ["127.0.0.1:8002", "[::1]:0", "127.9.9.9:1"] {
+            config.server.listen = listen.parse().expect("it is an address");
+            config.server.insecure_no_auth = false;
+            assert!(Role::Api.check(&config).is_ok(), "{listen}");
         }
     }
 

@@ -110,7 +110,9 @@ pub fn merge(file: Option<(&Path, &str)>, layers: &Layers) -> Result<Loaded, Err
     merging.take_environment(&settings, &layers.environment);
     for (flag, path, text) in &layers.flags {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        merging.take(&path, Value::String(text.clone()), Origin::Flag(flag));
+        let kind = settings.iter().find(|setting| setting.path == path);
+        let kind = kind.map_or(Kind::Text, |setting| setting.kind);
+        merging.take(&path, read(kind, text), Origin::Flag(flag));
     }
     merging.finish()
 }

@@ -216,6 +216,7 @@ mod tests {
 
         [server]
         listen = "0.0.0.0:80"  # from MILLWORK_LISTEN
+        insecure_no_auth = false
         shutdown_timeout = "20s"
         idle_timeout = "2m"
         body_timeout = "30s"
