@@ -20,11 +20,12 @@ test: setup ## Run every test that needs no broker; starts a PostgreSQL of its o
 	scripts/setup-tests.sh
 	cargo test --workspace --locked
 
+# The whole workspace is asked for here too, so that nothing is compiled again that `make test` has compiled.
 test-cluster: setup ## Run the tests on a real Kafka, and break a small cluster of real processes
 	scripts/setup-tests.sh
 	scripts/setup-cluster.sh
-	cargo test --package millwork-bus --features cluster --test kafka --locked
-	cargo build --package millwork --package millwork-bench --locked
+	cargo test --workspace --features millwork-bus/cluster --test kafka --locked
+	cargo build --workspace --bins --locked
 	$${CARGO_TARGET_DIR:-target}/debug/millwork-bench cluster --runs 300 --faults 1
 
 cluster: setup ## Start a PostgreSQL and a Kafka to try a cluster with, and print where they are

@@ -273,7 +273,7 @@ async fn share(
                     .get(&run)
                     .copied()
                     .filter(|_| chance.below(2) == 0)
-                    .unwrap_or(at(clock)),
+                    .unwrap_or_else(|| at(clock)),
                 to: at(some_time(chance, clock)),
             });
             let renewals: Vec<Renewal> = renewals.collect();
