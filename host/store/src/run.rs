@@ -94,6 +94,27 @@ pub struct RunQuery {
     pub limit: usize,
 }
 
+impl RunQuery {
+    /// The first and the last identifier that can be in the list; nothing where none can. An identifier begins with its time
+    /// of creation in milliseconds; the column has the rest of the answer.
+    pub(crate) fn id_range(&self) -> Option<(u128, u128)> {
+        let random_bits = 80;
+        let at = |time: Timestamp| u128::try_from(time.as_millis()).unwrap_or(0) << random_bits;
+        let mut first = self.created_from.map_or(0, at);
+        let mut last = self
+            .created_before
+            .map_or(u128::MAX, |before| at(before) | ((1 << random_bits) - 1));
+        if let Some(after) = self.after {
+            let after = u128::from_be_bytes(*after.as_bytes());
+            match self.order {
+                Order::NewestFirst => last = last.min(after.checked_sub(1)?),
+                Order::OldestFirst => first = first.max(after.checked_add(1)?),
+            }
+        }
+        (first <= last).then_some((first, last))
+    }
+}
+
 /// Which way a list goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {

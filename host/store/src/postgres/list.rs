@@ -66,7 +66,7 @@ pub(super) async fn count_unfinished(pool: &PgPool) -> sqlx::Result<u64> {
 }
 
 pub(super) async fn runs(pool: &PgPool, query: &RunQuery) -> sqlx::Result<Vec<RunRow>> {
-    let Some((first, last)) = range(query) else {
+    let Some((first, last)) = query.id_range() else {
         return Ok(Vec::new());
     };
     let from = query.created_from.unwrap_or(Timestamp::EPOCH);
@@ -76,8 +76,8 @@ pub(super) async fn runs(pool: &PgPool, query: &RunQuery) -> sqlx::Result<Vec<Ru
             Ok(columns::to_time(at))
         });
     let rows = sqlx::query(AssertSqlSafe(statement(query)))
-        .bind(first)
-        .bind(last)
+        .bind(Uuid::from_u128(first))
+        .bind(Uuid::from_u128(last))
         .bind(columns::to_time(from))
         .bind(before.unwrap_or(OffsetDateTime::UNIX_EPOCH))
         .bind(query.workflow.map(columns::workflow_uuid))
@@ -120,25 +120,6 @@ fn statement(query: &RunQuery) -> String {
          LEFT JOIN journal j ON j.run = r.id AND j.seq = 0 ORDER BY r.id {direction}",
         lanes = lanes.join(" UNION ALL ")
     )
-}
-
-/// The first and the last identifier that can be in the list. An identifier begins with its time of creation in
-/// milliseconds; the column has the rest of the answer.
-fn range(query: &RunQuery) -> Option<(Uuid, Uuid)> {
-    let random_bits = 80;
-    let at = |time: Timestamp| u128::try_from(time.as_millis()).unwrap_or(0) << random_bits;
-    let mut first = query.created_from.map_or(0, at);
-    let mut last = query
-        .created_before
-        .map_or(u128::MAX, |before| at(before) | ((1 << random_bits) - 1));
-    if let Some(after) = query.after {
-        let after = u128::from_be_bytes(*after.as_bytes());
-        match query.order {
-            Order::NewestFirst => last = last.min(after.checked_sub(1)?),
-            Order::OldestFirst => first = first.max(after.checked_add(1)?),
-        }
-    }
-    (first <= last).then(|| (Uuid::from_u128(first), Uuid::from_u128(last)))
 }
 
 fn read_row(row: &PgRow) -> sqlx::Result<RunRow> {

@@ -117,7 +117,7 @@ fn index_for(status: RunStatus, of_a_workflow: bool) -> &'static str {
 }
 
 fn read_lane(connection: &Connection, lane: Lane, query: &RunQuery) -> Result<Vec<RunRow>> {
-    let Some((first, last)) = range(query) else {
+    let Some((first, last)) = query.id_range() else {
         return Ok(Vec::new());
     };
     let created_from = query.created_from.map_or(i64::MIN, Timestamp::as_micros);
@@ -127,8 +127,8 @@ fn read_lane(connection: &Connection, lane: Lane, query: &RunQuery) -> Result<Ve
         .prepare_cached(&statement(lane, query))?
         .query_map(
             params![
-                first,
-                last,
+                first.to_be_bytes(),
+                last.to_be_bytes(),
                 created_from,
                 created_before,
                 query
@@ -162,25 +162,6 @@ fn statement(lane: Lane, query: &RunQuery) -> String {
          AND created_at >= ?3 AND created_at < ?4 ORDER BY id {direction} LIMIT ?6",
         index = lane.index,
     )
-}
-
-/// The first and the last identifier that can be in the list. An identifier begins with its time of creation in
-/// milliseconds; the column has the rest of the answer.
-fn range(query: &RunQuery) -> Option<([u8; 16], [u8; 16])> {
-    let random_bits = 80;
-    let at = |time: Timestamp| u128::try_from(time.as_millis()).unwrap_or(0) << random_bits;
-    let mut first = query.created_from.map_or(0, at);
-    let mut last = query
-        .created_before
-        .map_or(u128::MAX, |before| at(before) | ((1 << random_bits) - 1));
-    if let Some(after) = query.after {
-        let after = u128::from_be_bytes(*after.as_bytes());
-        match query.order {
-            Order::NewestFirst => last = last.min(after.checked_sub(1)?),
-            Order::OldestFirst => first = first.max(after.checked_add(1)?),
-        }
-    }
-    (first <= last).then(|| (first.to_be_bytes(), last.to_be_bytes()))
 }
 
 /// Reads all of a row but its first record.
