@@ -2,7 +2,9 @@
 //!
 //! [`router`] makes the routes, [`server`] serves them. Nothing outside this folder knows of requests and statuses.
 
+mod audit;
 mod body;
+mod guard;
 mod health;
 mod json;
 mod observe;
@@ -14,6 +16,7 @@ mod query;
 mod root;
 mod runs;
 pub mod server;
+mod tokens;
 mod trigger;
 mod workflows;
 
@@ -25,22 +28,27 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::any;
 use metrics_exporter_prometheus::PrometheusHandle;
+use millwork_core::access::Scope;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use plugins::{ActionView, PluginView};
 
+use crate::access::Gate;
 use crate::engine::Engine;
 use body::Limit;
+use guard::{needs, open};
 use observe::Observe;
 
 /// What the API is made of.
 pub struct Parts {
     /// The engine.
     pub engine: Engine,
+    /// Who may do what.
+    pub gate: Arc<Gate>,
     /// Lists the plugins that are there now.
     pub plugins: Box<dyn Fn() -> Vec<PluginView> + Send + Sync>,
     /// Writes the metrics down.
@@ -61,33 +69,41 @@ pub struct Parts {
 #[derive(Clone)]
 struct Api(Arc<Parts>);
 
-/// Every route there is, with its description.
-fn routes() -> OpenApiRouter<Api> {
+/// Every route there is, with what it takes and its description. Without a gate there is only the description.
+fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
+    let read = |route| needs(Scope::Read, gate, route);
+    let trigger = |route| needs(Scope::Trigger, gate, route);
+    let write = |route| needs(Scope::Write, gate, route);
+    let admin = |route| needs(Scope::Admin, gate, route);
     OpenApiRouter::with_openapi(openapi::Document::openapi())
-        .routes(observed(routes!(root::hello)))
-        .routes(observed(routes!(workflows::create)))
-        .routes(observed(routes!(workflows::show)))
-        .routes(observed(routes!(trigger::trigger)))
-        .routes(observed(routes!(runs::list)))
-        .routes(observed(routes!(runs::show)))
-        .routes(observed(routes!(runs::cancel)))
-        .routes(observed(routes!(plugins::list)))
-        .routes(observed(routes!(health::health)))
-        .routes(observed(routes!(health::live)))
-        .routes(observed(routes!(health::ready)))
-        .routes(observed(routes!(root::metrics)))
-        .routes(observed(routes!(root::problem_page)))
-        .routes(observed(routes!(openapi::openapi)))
+        .routes(open(routes!(root::hello)))
+        .routes(write(routes!(workflows::create)))
+        .routes(read(routes!(workflows::show)))
+        .routes(trigger(routes!(trigger::trigger)))
+        .routes(read(routes!(runs::list)))
+        .routes(read(routes!(runs::show)))
+        .routes(write(routes!(runs::cancel)))
+        .routes(read(routes!(plugins::list)))
+        .routes(admin(routes!(tokens::create)))
+        .routes(admin(routes!(tokens::list)))
+        .routes(admin(routes!(tokens::revoke)))
+        .routes(admin(routes!(audit::list)))
+        .routes(open(routes!(health::health)))
+        .routes(open(routes!(health::live)))
+        .routes(open(routes!(health::ready)))
+        .routes(read(routes!(root::metrics)))
+        .routes(open(routes!(root::problem_page)))
+        .routes(open(routes!(openapi::openapi)))
 }
 
 /// What a worker answers: whether it is well, and its metrics.
 pub fn worker_router(parts: Parts) -> Router {
     let (routes, _) = OpenApiRouter::new()
-        .routes(observed(routes!(root::hello)))
-        .routes(observed(routes!(health::health)))
-        .routes(observed(routes!(health::live)))
-        .routes(observed(routes!(health::ready)))
-        .routes(observed(routes!(root::metrics)))
+        .routes(open(routes!(root::hello)))
+        .routes(open(routes!(health::health)))
+        .routes(open(routes!(health::live)))
+        .routes(open(routes!(health::ready)))
+        .routes(open(routes!(root::metrics)))
         .split_for_parts();
     routes
         .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
@@ -96,7 +112,7 @@ pub fn worker_router(parts: Parts) -> Router {
 
 /// The API.
 pub fn router(parts: Parts) -> Router {
-    let (routes, _) = routes().split_for_parts();
+    let (routes, _) = routes(Some(&parts.gate)).split_for_parts();
     // The pages are in the binary; they read the description from this server.
     let pages = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     let pages: Router<Api> = pages.into();
@@ -106,15 +122,13 @@ pub fn router(parts: Parts) -> Router {
         .with_state(Api(Arc::new(parts)))
 }
 
-/// Puts the layer around a route that every request goes through.
-fn observed((schemas, paths, handlers): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
-    let path = paths.paths.keys().next().cloned().unwrap_or_default();
-    (schemas, paths, handlers.layer(Observe::new(path)))
-}
-
 impl Api {
     fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 
     fn plugins(&self) -> Vec<PluginView> {

@@ -6,15 +6,19 @@ mod messaging;
 mod plugins;
 mod role;
 mod storage;
+mod tokens;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use millwork_bus::Bus;
 use millwork_plugin::Plugins;
+use millwork_store::Access;
 
+use crate::access::Gate;
 use crate::api::{self, server::Server};
 use crate::cli::{Cli, Command, ConfigCommand, Settings};
+use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
 use crate::engine::{Engine, Options};
 use crate::{shutdown, telemetry, worker};
@@ -35,6 +39,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             telemetry::install_log(&config.log)?;
             runtime()?.block_on(storage::migrate(&config))
         }
+        Command::Token(command) => runtime()?.block_on(tokens::run(command)),
         Command::Health(health) => health::ask(&health.url),
         Command::Config(ConfigCommand::Show(settings)) => {
             print!("{}", config::reference::show(&load(settings)?)?);
@@ -78,7 +83,13 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     })?;
     let address = server.local_addr()?;
 
-    let Storage { store, clock, held } = storage::open(&config, role).await?;
+    let Storage {
+        store,
+        access,
+        clock,
+        held,
+    } = storage::open(&config, role).await?;
+    let gate = Arc::new(gate(&config, access, Arc::clone(&clock))?);
     let loaded = plugins::load(&config, &store, address.ip().is_loopback()).await?;
     let bus = messaging::join(&config, role, Arc::clone(&clock)).await?;
     let engine = Engine::start(
@@ -97,6 +108,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
 
     let parts = api::Parts {
         engine: engine.clone(),
+        gate,
         plugins: list(Arc::clone(&loaded.plugins)),
         metrics,
         closing: closing.clone(),
@@ -115,6 +127,15 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     engine.shut_down(config.server.shutdown_timeout).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The door of this process.
+fn gate(config: &Config, access: Arc<dyn Access>, clock: Arc<dyn Clock>) -> anyhow::Result<Gate> {
+    let admin_token = config.auth.read_admin_token().map_err(anyhow::Error::msg)?;
+    Ok(match config.auth.is_required() {
+        false => Gate::open(access, clock),
+        true => Gate::closed(access, clock, admin_token.as_deref()),
+    })
 }
 
 /// Starts the workers of this process.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use millwork_core::access::Scope;
 
 /// A durable workflow platform with sandboxed WebAssembly connectors.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -42,6 +43,14 @@ pub enum Command {
         after_help = "Example:\n  DATABASE_URL=postgres://millwork:secret@db/millwork millwork migrate"
     )]
     Migrate(Settings),
+    /// Make, list and revoke tokens, which let callers of the API in.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    #[command(after_help = "Example:\n  millwork token create shop --scope trigger --expires 90d")]
+    Token(TokenCommand),
     /// Ask a running process whether it is well; ends with 0 where it is.
     #[command(after_help = "Example:\n  millwork health --url http://127.0.0.1:8002/health/ready")]
     Health(Health),
@@ -73,6 +82,62 @@ pub struct Health {
     pub url: String,
 }
 
+/// What to do with tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token, and print it: this once.
+    #[command(
+        after_help = "Example:\n  millwork token create shop --scope trigger --scope read --expires 90d"
+    )]
+    Create(NewToken),
+    /// List the tokens, also those that have ended.
+    #[command(after_help = "Example:\n  millwork token list --url http://127.0.0.1:8002")]
+    List(Reach),
+    /// Revoke a token.
+    #[command(
+        after_help = "Example:\n  millwork token revoke 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55"
+    )]
+    Revoke {
+        /// The token's identifier
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// A token to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct NewToken {
+    /// What it is for
+    pub name: String,
+    /// What its bearer may do: read, trigger, write or admin (everything); may be given more than once
+    #[arg(
+        long = "scope",
+        value_name = "SCOPE",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub scopes: Vec<Scope>,
+    /// When it ends by itself, as in 90d [default: never]
+    #[arg(long, value_name = "SPAN")]
+    pub expires: Option<String>,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// How to get at what a command is about: through a running server, or in the store itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Reach {
+    /// Ask this server; without it the store is opened, as the settings say [variable: MILLWORK_URL]
+    #[arg(long, value_name = "URL", env = "MILLWORK_URL")]
+    pub url: Option<String>,
+    /// The token for the server
+    #[arg(long, hide = true, env = "MILLWORK_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
 /// What to do with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
@@ -91,7 +156,7 @@ pub struct Settings {
     /// The address and port to listen on [default: 127.0.0.1:8002] [variable: MILLWORK_LISTEN]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Let the API listen where others reach it, though there are no accounts: whoever does may do everything
+    /// Let the API listen where others reach it, though it asks for no token: whoever does may do everything
     #[arg(long)]
     pub insecure_no_auth: bool,
     /// The folder in which everything is kept [default: ./millwork-data] [variable: MILLWORK_DATA_DIR]

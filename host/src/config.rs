@@ -3,6 +3,7 @@
 //! `config/load.rs` puts the layers together (defaults, file, environment, flags), `config/schema.rs` knows which keys there
 //! are, `config/reference.rs` writes `docs/config.md` and `millwork config show` from the comments below.
 
+mod auth;
 mod cluster;
 pub mod load;
 pub mod reference;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use auth::{Auth, AuthMode};
 pub use cluster::{BusKind, Kafka, Postgres, StoreKind};
 pub use load::{Layers, Loaded, load};
 pub use secret::Secret;
@@ -44,6 +46,8 @@ pub struct Config {
     pub bus: Option<BusKind>,
     /// The HTTP server.
     pub server: Server,
+    /// Who may do what.
+    pub auth: Auth,
     /// The engine.
     pub engine: Engine,
     /// PostgreSQL.
@@ -69,8 +73,8 @@ pub struct Server {
     /// The address and port to listen on; `0.0.0.0:8002` for every address of this machine, port 0 for any free one.
     #[serde(deserialize_with = "read_address")]
     pub listen: SocketAddr,
-    /// Whether the API may listen where others than this machine reach it. There are no accounts yet: whoever reaches it may
-    /// do everything.
+    /// Whether the API may listen where others than this machine reach it though it asks for no token (`auth.mode`): whoever
+    /// reaches it may do everything.
     pub insecure_no_auth: bool,
     /// How long a request that is under way may go on when the server is told to stop.
     #[serde(with = "span")]
@@ -226,6 +230,7 @@ impl Default for Config {
             store: None,
             bus: None,
             server: Server::default(),
+            auth: Auth::default(),
             engine: Engine::default(),
             postgres: Postgres::default(),
             kafka: Kafka::default(),

@@ -1,8 +1,10 @@
 //! Millwork's host: the engine around `millwork-core`, the API, and the binary's parts.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod engine;

@@ -1,6 +1,6 @@
 //! The one place that draws random numbers. What it draws is passed on as a value.
 
-use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::id::{AuditId, RunId, TokenId, WorkflowId};
 use millwork_core::retry::Chance;
 use millwork_core::time::Timestamp;
 
@@ -21,6 +21,24 @@ pub fn run_id(now: Timestamp) -> RunId {
 #[must_use]
 pub fn workflow_id(now: Timestamp) -> WorkflowId {
     WorkflowId::from_parts(now, draw())
+}
+
+/// Makes the identifier of a new token.
+#[must_use]
+pub fn token_id(now: Timestamp) -> TokenId {
+    TokenId::from_parts(now, draw())
+}
+
+/// Makes the identifier of a new entry of the audit log.
+#[must_use]
+pub fn audit_id(now: Timestamp) -> AuditId {
+    AuditId::from_parts(now, draw())
+}
+
+/// Draws a secret that nobody can guess.
+#[must_use]
+pub fn secret() -> [u8; 32] {
+    draw()
 }
 
 /// Draws the chance that shortens the wait before a next attempt.

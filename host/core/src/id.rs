@@ -91,6 +91,16 @@ id!(
     RunId,
     "run"
 );
+id!(
+    /// A token that lets somebody in.
+    TokenId,
+    "token"
+);
+id!(
+    /// An entry of the audit log.
+    AuditId,
+    "audit"
+);
 
 #[cfg(test)]
 mod tests {

@@ -46,8 +46,8 @@ struct Route {
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::HEAD, Method::DELETE];
 
 /// Statuses that are counted by number; the others share one.
-const STATUSES: [u16; 14] = [
-    200, 202, 304, 400, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503,
+const STATUSES: [u16; 17] = [
+    200, 201, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503,
 ];
 
 impl Observe {
@@ -89,9 +89,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let started = Instant::now();
         let request_id = request_id(request.headers());
+        // For whoever behind this layer wants to name the request.
+        let headers = request.headers_mut();
+        headers.insert(REQUEST_ID, request_id.clone());
         let method = request.method().clone();
         let route = Arc::clone(&self.route);
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();

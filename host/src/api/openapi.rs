@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::Response as Described;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
-use utoipa::{IntoResponses, OpenApi};
+use utoipa::{IntoResponses, Modify, OpenApi};
 
+use super::guard::SCHEME;
 use super::json::respond;
 use super::problem::{Kind, ProblemBody};
 
@@ -31,11 +33,30 @@ use super::problem::{Kind, ProblemBody};
         (name = "workflows", description = "What is to be done"),
         (name = "runs", description = "The lives of workflows"),
         (name = "plugins", description = "What steps are made of"),
+        (name = "access", description = "Who may do what, and who did"),
         (name = "operation", description = "For who runs the server"),
     ),
     components(schemas(ProblemBody)),
+    modifiers(&BearerToken),
 )]
 pub(super) struct Document;
+
+/// Adds the way in.
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "A token of `millwork token create` or `POST /api/v1/tokens`. Each operation names the scope that it takes; \
+                 `admin` is every scope. A server that only its own machine reaches may do without.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+    }
+}
 
 /// Declares sets of problems that requests may be answered with.
 macro_rules! problems {
@@ -54,6 +75,9 @@ macro_rules! problems {
 problems! {
     UnknownWorkflow = [UnknownWorkflow];
     UnknownRun = [UnknownRun];
+    UnknownToken = [UnknownToken];
+    /// What a caller may be told who is not let in.
+    NotAdmitted = [Unauthenticated, Forbidden];
     RunFinished = [RunFinished];
     IdempotencyKeyReused = [IdempotencyKeyReused, PluginMissing];
     /// What may be wrong with any body.
@@ -120,7 +144,7 @@ fn example(kind: Kind) -> Value {
 /// The description, as JSON.
 #[must_use]
 pub fn document() -> String {
-    let (_, mut document) = super::routes().split_for_parts();
+    let (_, mut document) = super::routes(None).split_for_parts();
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             operation.responses.responses.extend(Internal::responses());
@@ -133,7 +157,7 @@ pub fn document() -> String {
     text
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [
         &mut item.get,
         &mut item.post,

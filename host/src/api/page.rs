@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use millwork_core::id::RunId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,13 +29,13 @@ pub(super) struct Page<T> {
 
 impl<T> Page<T> {
     /// Makes a page of what was read: one more than the limit, where there is more.
-    pub(super) fn of(mut items: Vec<T>, limit: usize, run: impl Fn(&T) -> RunId) -> Self {
+    pub(super) fn of(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> [u8; 16]) -> Self {
         let has_more = items.len() > limit;
         items.truncate(limit);
         let next_cursor = items
             .last()
             .filter(|_| has_more)
-            .map(|last| cursor_after(run(last)));
+            .map(|last| cursor_after(id(last)));
         Self {
             items,
             next_cursor,
@@ -45,20 +44,20 @@ impl<T> Page<T> {
     }
 }
 
-fn cursor_after(run: RunId) -> String {
+fn cursor_after(id: [u8; 16]) -> String {
     let mut bytes = [VERSION; 17];
-    bytes[1..].copy_from_slice(run.as_bytes());
+    bytes[1..].copy_from_slice(&id);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads a cursor: the run after which the page begins.
-pub(super) fn read_cursor(text: &str) -> Result<RunId, String> {
+/// Reads a cursor: the identifier of the item after which the page begins.
+pub(super) fn read_cursor(text: &str) -> Result<[u8; 16], String> {
     let bytes = URL_SAFE_NO_PAD
         .decode(text)
         .ok()
         .and_then(|bytes| <[u8; 17]>::try_from(bytes).ok());
     match bytes {
-        Some([VERSION, run @ ..]) => Ok(RunId::from_bytes(run)),
+        Some([VERSION, id @ ..]) => Ok(id),
         _ => Err("is no cursor: send the next_cursor of a page as it is".to_owned()),
     }
 }
@@ -77,28 +76,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_leads_to_the_run_it_was_made_from_and_nothing_else_is_one() {
-        let run = RunId::from_bytes([7; 16]);
-        assert_eq!(read_cursor(&cursor_after(run)), Ok(run));
-        for text in ["", "x", &run.to_string(), &URL_SAFE_NO_PAD.encode([2; 17])] {
+    fn a_cursor_leads_to_the_item_it_was_made_from_and_nothing_else_is_one() {
+        let id = [7; 16];
+        assert_eq!(read_cursor(&cursor_after(id)), Ok(id));
+        for text in ["", "x", &URL_SAFE_NO_PAD.encode([2; 17])] {
             assert!(read_cursor(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_last_page_has_no_cursor() {
-        let runs = |count: u8| {
-            (0..count)
-                .map(|n| RunId::from_bytes([n; 16]))
-                .collect::<Vec<_>>()
-        };
-        let page = Page::of(runs(3), 2, |run| *run);
+        let items = |count: u8| (0..count).map(|n| [n; 16]).collect::<Vec<_>>();
+        let page = Page::of(items(3), 2, |id| *id);
         assert_eq!(
             (page.items.len(), page.next_cursor),
-            (2, Some(cursor_after(RunId::from_bytes([1; 16]))))
+            (2, Some(cursor_after([1; 16])))
         );
-        assert_eq!(Page::of(runs(2), 2, |run| *run).next_cursor, None);
-        assert_eq!(Page::of(runs(0), 2, |run| *run).next_cursor, None);
+        assert_eq!(Page::of(items(2), 2, |id| *id).next_cursor, None);
+        assert_eq!(Page::of(items(0), 2, |id| *id).next_cursor, None);
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Fault {
             message: message.into(),
         }
     }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
 }
 
 /// Why a request was not carried out.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::body::{self, Members};
+use super::guard::Target;
 use super::json::{Time, answer};
 use super::openapi::{
     Body as BodyProblems, InvalidDefinition, InvalidRequest, Unavailable, UnknownWorkflow,
@@ -159,13 +160,11 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let body = body::read_json(&headers, body, api.definition_limit(), api.body_timeout()).await?;
     let workflow_id = api.engine().create_workflow(body::document(&body)?).await?;
-    Ok(answer(
-        StatusCode::OK,
-        &Created {
-            message: "Workflow created successfully",
-            workflow_id,
-        },
-    ))
+    let created = Created {
+        message: "Workflow created successfully",
+        workflow_id,
+    };
+    Ok(Target::of(answer(StatusCode::OK, &created), workflow_id))
 }
 
 /// A workflow: the definition as it was written, and what the server knows of it.

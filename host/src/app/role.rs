@@ -44,10 +44,13 @@ impl Role {
     /// Whoever reaches the API may do everything, so it takes a word to let others reach it.
     fn check_door(self, config: &Config) -> Result<()> {
         let listen = config.server.listen;
-        if self.serves() && !listen.ip().is_loopback() && !config.server.insecure_no_auth {
+        let server = &config.server;
+        let is_guarded = config.auth.is_required() || server.insecure_no_auth;
+        if self.serves() && !listen.ip().is_loopback() && !is_guarded {
             bail!(
-                "the API would listen on {listen}, where others than this machine reach it, and there are no accounts yet: \
-                 listen on 127.0.0.1 and put something in front that knows who may come in, or say --insecure-no-auth"
+                "the API would listen on {listen}, where others than this machine reach it, and asks nobody who they are: set \
+                 MILLWORK_ADMIN_TOKEN (auth.admin_token), which turns tokens on; or listen on 127.0.0.1; or say \
+                 --insecure-no-auth, and whoever reaches it may do everything"
             );
         }
         Ok(())
@@ -78,6 +81,7 @@ impl Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AuthMode;
 
     fn config(store: Option<StoreKind>, bus: Option<BusKind>) -> Config {
         Config {
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_door_takes_a_word() {
+    fn an_open_door_takes_a_word_or_a_lock() {
         let mut config = config(Some(StoreKind::Postgres), Some(BusKind::Kafka));
         for listen in ["0.0.0.0:8002", "[::]:8002", "192.168.1.7:80"] {
             config.server.listen = listen.parse().expect("it is an address");
@@ -123,6 +127,10 @@ mod tests {
             assert!(Role::Worker.check(&config).is_ok());
             config.server.insecure_no_auth = true;
             assert!(Role::Api.check(&config).is_ok());
+            config.server.insecure_no_auth = false;
+            config.auth.mode = Some(AuthMode::Tokens);
+            assert!(Role::Api.check(&config).is_ok());
+            config.auth.mode = None;
         }
         for listen in ["127.0.0.1:8002", "[::1]:0", "127.9.9.9:1"] {
             config.server.listen = listen.parse().expect("it is an address");

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use millwork_store::Store;
 use millwork_store::postgres::{Address, Held, Hold, Options, Postgres};
 use millwork_store::sqlite::{self, Sqlite};
+use millwork_store::{Access, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::role::Role;
@@ -15,16 +15,17 @@ use crate::config::{BusKind, Config, StoreKind};
 /// The store, the clock that all who share it go by, and what keeps others away who must not share it.
 pub(super) struct Storage {
     pub(super) store: Arc<dyn Store>,
+    pub(super) access: Arc<dyn Access>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) held: Option<Held>,
 }
 
 /// Opens the store that the configuration says.
 pub(super) async fn open(config: &Config, role: Role) -> Result<Storage> {
-    let (store, held): (Arc<dyn Store>, _) = match config.store() {
+    let (opened, held) = match config.store() {
         StoreKind::Sqlite => {
             let store = Sqlite::open(&config.data_dir, sqlite::Options::default())?;
-            (Arc::new(store), None)
+            (Opened::new(store), None)
         }
         StoreKind::Postgres => {
             let options = postgres(config)?;
@@ -38,14 +39,45 @@ pub(super) async fn open(config: &Config, role: Role) -> Result<Storage> {
                 (true, BusKind::Local) => Some(Postgres::hold(&options, Hold::Alone).await?),
                 (true, BusKind::Kafka) => Some(Postgres::hold(&options, Hold::Shared).await?),
             };
-            (Arc::new(store), held)
+            (Opened::new(store), held)
         }
     };
-    let clock: Arc<dyn Clock> = match DatabaseClock::follow(Arc::clone(&store)).await? {
-        Some(clock) => Arc::new(clock),
-        None => Arc::new(SystemClock),
+    opened.with_clock(held).await
+}
+
+/// Opens the store to look at who may do what, beside whatever else works on it.
+pub(super) async fn open_for_access(config: &Config) -> Result<Storage> {
+    let opened = match config.store() {
+        StoreKind::Sqlite => {
+            Opened::new(Sqlite::open(&config.data_dir, sqlite::Options::default())?)
+        }
+        StoreKind::Postgres => Opened::new(Postgres::open(&postgres(config)?).await?),
     };
-    Ok(Storage { store, clock, held })
+    opened.with_clock(None).await
+}
+
+/// One store, by its two ports.
+struct Opened(Arc<dyn Store>, Arc<dyn Access>);
+
+impl Opened {
+    fn new(store: impl Store + Access) -> Self {
+        let store = Arc::new(store);
+        Self(Arc::clone(&store) as _, store)
+    }
+
+    async fn with_clock(self, held: Option<Held>) -> Result<Storage> {
+        let Self(store, access) = self;
+        let clock: Arc<dyn Clock> = match DatabaseClock::follow(Arc::clone(&store)).await? {
+            Some(clock) => Arc::new(clock),
+            None => Arc::new(SystemClock),
+        };
+        Ok(Storage {
+            store,
+            access,
+            clock,
+            held,
+        })
+    }
 }
 
 /// Brings the database up to date.

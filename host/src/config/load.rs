@@ -20,6 +20,9 @@ pub const DEFAULT_FILE: &str = "millwork.toml";
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "MILLWORK_CONFIG";
 
+/// Variables that are no settings: the commands that talk to a server read them.
+pub const CLIENT_VARIABLES: [&str; 2] = ["MILLWORK_URL", "MILLWORK_TOKEN"];
+
 /// What lies above the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
@@ -187,6 +190,7 @@ impl Merging {
         for (name, text) in environment
             .iter()
             .filter(|(name, _)| name.starts_with("MILLWORK_") && name != FILE_VARIABLE)
+            .filter(|(name, _)| !CLIENT_VARIABLES.contains(&name.as_str()))
         {
             match settings.iter().find(|setting| setting.variable == *name) {
                 Some(setting) => self.take(
@@ -412,7 +416,7 @@ mod tests {
             merge(Some((Path::new("m.toml"), file)), &layers).expect_err("nothing of it holds");
         insta::assert_snapshot!(error.to_string(), @r#"
         the configuration does not hold:
-          m.toml: unknown setting "data"; known here: "bus", "data_dir", "engine", "env", "kafka", "limits", "log", "plugins", "plugins_dir", "postgres", "secrets", "server", …
+          m.toml: unknown setting "data"; known here: "auth", "bus", "data_dir", "engine", "env", "kafka", "limits", "log", "plugins", "plugins_dir", "postgres", "secrets", …
           m.toml: engine.in_flight_max: invalid value: integer `0`, expected a nonzero usize
           m.toml: in [plugins.grants.slack]: unknown setting "htpp"; did you mean "http"?
           m.toml: in [server]: unknown setting "lissten"; did you mean "listen"?

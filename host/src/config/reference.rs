@@ -222,6 +222,8 @@ mod tests {
         body_timeout = "30s"
         wait_max = "1m"
 
+        [auth]
+
         [engine]
         in_flight_max = 3  # from m.toml
         backlog_max = 1000000

@@ -29,7 +29,8 @@ pub(super) enum Kind {
 }
 
 /// Variables whose names are shorter than their place.
-const SHORT_VARIABLES: [(&str, &str); 2] = [
+const SHORT_VARIABLES: [(&str, &str); 3] = [
+    ("auth.admin_token", "MILLWORK_ADMIN_TOKEN"),
     ("server.listen", "MILLWORK_LISTEN"),
     ("log.filter", "MILLWORK_LOG"),
 ];

@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+pub mod access;
 pub mod claims;
 pub mod commits;
 pub mod due;
@@ -24,29 +25,33 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Store;
+use crate::{Access, Store};
 
 /// A store under test, and what has to live as long as it does.
 pub struct Subject {
     /// The store, empty.
     pub store: Arc<dyn Store>,
+    /// The same one.
+    pub access: Arc<dyn Access>,
     _keep: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Subject {
     /// A store that needs nothing else.
-    pub fn new(store: impl Store) -> Self {
+    pub fn new(store: impl Store + Access) -> Self {
+        let store = Arc::new(store);
         Self {
-            store: Arc::new(store),
+            access: Arc::clone(&store) as Arc<dyn Access>,
+            store,
             _keep: None,
         }
     }
 
     /// A store and, say, the directory that it lies in. The store is dropped first.
-    pub fn keeping(store: impl Store, keep: impl Any + Send + Sync) -> Self {
+    pub fn keeping(store: impl Store + Access, keep: impl Any + Send + Sync) -> Self {
         Self {
-            store: Arc::new(store),
             _keep: Some(Box::new(keep)),
+            ..Self::new(store)
         }
     }
 }
@@ -64,7 +69,7 @@ macro_rules! conformance {
         mod $name {
             use super::*;
 
-            $crate::conformance! { @ $make;
+            $crate::conformance! { @ store $make;
                 commits::a_run_is_created_and_its_journal_read_back,
                 commits::a_journal_is_read_from_a_position_on,
                 commits::a_commit_goes_after_the_last_record,
@@ -123,14 +128,20 @@ macro_rules! conformance {
                 retention::expired_keys_are_forgotten_and_others_are_not,
                 history::random_histories_are_told_as_in_memory,
             }
+            $crate::conformance! { @ access $make;
+                access::a_token_is_kept_once_and_found,
+                access::a_token_is_revoked_once_and_stays,
+                access::tokens_and_entries_are_listed_in_pages,
+                access::what_came_of_an_entry_is_noted_once,
+            }
         }
     };
-    (@ $make:expr; $($area:ident::$test:ident,)*) => {
+    (@ $port:ident $make:expr; $($area:ident::$test:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 let subject: $crate::conformance::Subject = $make;
-                $crate::conformance::$area::$test(&*subject.store).await;
+                $crate::conformance::$area::$test(&*subject.$port).await;
             }
         )*
     };

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod postgres;
 pub mod sqlite;
 
+mod access;
 mod chance;
 mod claim;
 mod error;
@@ -25,6 +26,7 @@ use millwork_core::event::Seq;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::time::Timestamp;
 
+pub use crate::access::{Access, AuditEntry, AuditOutcome, Token};
 pub use crate::claim::{Claim, Renewal};
 pub use crate::error::Error;
 pub use crate::memory::Memory;

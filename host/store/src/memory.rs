@@ -1,6 +1,7 @@
 //! A store in memory: everything that the others promise, except that it forgets when it is dropped. For tests, and the
 //! plainest statement of what a store does.
 
+mod access;
 mod faults;
 mod state;
 

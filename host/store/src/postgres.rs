@@ -3,6 +3,7 @@
 //! Every call is one statement where that can be, and takes whole batches as arrays (`UNNEST`). What must not happen twice
 //! is decided by the database, in the statement that writes.
 
+mod access;
 mod claims;
 mod columns;
 mod commit;

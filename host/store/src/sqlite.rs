@@ -4,6 +4,7 @@
 //! connections of their own and see what was last committed, whatever the writer is at. One process has the file open at
 //! a time, so what is counted in memory is exact.
 
+mod access;
 mod claims;
 mod columns;
 mod commit;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod access;
 mod cluster_faults;
 mod cluster_in_memory;
 mod contract;

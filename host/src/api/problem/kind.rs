@@ -46,10 +46,16 @@ macro_rules! kinds {
 kinds! {
     MalformedJson = BAD_REQUEST, "malformed-json", "Malformed JSON",
         "the body is not JSON: expected `,` or `}` at line 1 column 17";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Unauthenticated",
+        "this needs a token: send it as `Authorization: Bearer mw_…`";
+    Forbidden = FORBIDDEN, "forbidden", "Forbidden",
+        "this needs the scope `write`, and the token \"shop\" has `read,trigger`";
     UnknownWorkflow = NOT_FOUND, "unknown-workflow", "Unknown workflow",
         "Workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 not found";
     UnknownRun = NOT_FOUND, "unknown-run", "Unknown run",
         "Workflow run not found";
+    UnknownToken = NOT_FOUND, "unknown-token", "Unknown token",
+        "there is no token 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55";
     UnknownRoute = NOT_FOUND, "unknown-route", "Unknown route",
         "nothing is served under this path; /docs shows every path there is";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed",

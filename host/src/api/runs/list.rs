@@ -86,14 +86,14 @@ pub(in crate::api) async fn list(State(api): State<Api>, uri: Uri) -> Result<Res
     let items: Result<Vec<_>, _> = rows.into_iter().map(RunItem::of).collect();
     Ok(answer(
         StatusCode::OK,
-        &Page::of(items?, limit, |item| item.uuid),
+        &Page::of(items?, limit, |item| *item.uuid.as_bytes()),
     ))
 }
 
 fn read(mut query: Query) -> Result<RunQuery, Problem> {
     let read = RunQuery {
         limit: query.one("limit", read_limit).unwrap_or(LIMIT_DEFAULT),
-        after: query.one("cursor", read_cursor),
+        after: query.one("cursor", read_cursor).map(RunId::from_bytes),
         workflow: query.one("workflow_id", parsed),
         statuses: query.all("status", read_statuses).concat(),
         created_from: query.one("created_from", parsed),

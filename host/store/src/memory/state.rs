@@ -5,13 +5,13 @@ use std::ops::Bound;
 
 use millwork_core::digest::Digest;
 use millwork_core::event::Seq;
-use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::id::{AuditId, RunId, TokenId, WorkflowId};
 use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
 use crate::{
-    Claim, Commit, Committed, Due, Expected, Idempotency, Order, Plugin, Renewal, RunQuery, RunRow,
-    Value, ValueKey, Workflow, Written,
+    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, Order, Plugin, Renewal,
+    RunQuery, RunRow, Token, Value, ValueKey, Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) plugins: HashMap<Digest, Plugin>,
     pub(super) values: HashMap<ValueKey, Value>,
     last_value_version: u64,
+    pub(super) tokens: BTreeMap<TokenId, Token>,
+    pub(super) audit: BTreeMap<AuditId, AuditEntry>,
 }
 
 #[derive(Debug)]

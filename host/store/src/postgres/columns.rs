@@ -1,5 +1,8 @@
 //! Values as PostgreSQL keeps them.
 
+use std::error::Error;
+use std::str::FromStr;
+
 use millwork_core::digest::Digest;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
@@ -58,9 +61,16 @@ pub(super) fn optional_text(row: &PgRow, index: usize) -> sqlx::Result<Option<St
 }
 
 pub(super) fn status(row: &PgRow, index: usize) -> sqlx::Result<RunStatus> {
-    let status: &str = row.try_get(index)?;
-    status
-        .parse()
+    word(row, index)
+}
+
+/// A word, or words, that mean something.
+pub(super) fn word<T>(row: &PgRow, index: usize) -> sqlx::Result<T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    let word: &str = row.try_get(index)?;
+    word.parse()
         .map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 

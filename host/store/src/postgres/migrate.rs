@@ -19,6 +19,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0002_sharing",
         include_str!("../../../../migrations/postgres/0002_sharing.sql"),
     ),
+    (
+        "0003_access",
+        include_str!("../../../../migrations/postgres/0003_access.sql"),
+    ),
 ];
 
 fn known() -> u32 {

@@ -1,5 +1,8 @@
 //! How the words of the port lie in columns: identifiers and digests as bytes, times as microseconds, statuses as words.
 
+use std::error::Error;
+use std::str::FromStr;
+
 use millwork_core::digest::Digest;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
@@ -29,6 +32,14 @@ pub(super) fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<Times
 }
 
 pub(super) fn status(row: &Row<'_>, column: usize) -> Result<RunStatus> {
+    word(row, column)
+}
+
+/// A word, or words, that mean something.
+pub(super) fn word<T>(row: &Row<'_>, column: usize) -> Result<T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
     let word = row.get_ref(column)?.as_str()?;
     word.parse().map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))

@@ -24,6 +24,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0002_sharing",
         sql: include_str!("../../../../migrations/sqlite/0002_sharing.sql"),
     },
+    Migration {
+        name: "0003_access",
+        sql: include_str!("../../../../migrations/sqlite/0003_access.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

@@ -1,0 +1,32 @@
+-- Who may do what, and who did.
+
+-- Tokens. What is kept of a token's secret is its SHA-256: whoever reads this table cannot use it. A secret is 256 random
+-- bits, so no slow hash is needed. A revoked token stays, so that the audit log can name it.
+CREATE TABLE tokens (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    -- With commas: `read,trigger`.
+    scopes     TEXT    NOT NULL,
+    hash       BLOB    NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER
+);
+
+-- What somebody changed, or tried to. An entry is written before the change is made and told afterwards what came of it;
+-- one without a status is of a process that ended in between. Identifiers sort by time, so no other index is needed.
+CREATE TABLE audit (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    -- `token`, `admin-token`, `anonymous` or `command-line`; the token, where it is one; its name then.
+    actor      TEXT    NOT NULL,
+    token      BLOB,
+    actor_name TEXT,
+    -- The operation, as the description of the API calls it.
+    action     TEXT    NOT NULL,
+    path       TEXT    NOT NULL,
+    request    TEXT    NOT NULL,
+    -- The status of the answer, and what the change was made to where the path does not say.
+    status     INTEGER,
+    target     TEXT
+) WITHOUT ROWID;
