@@ -194,13 +194,7 @@ fn a_database_of_a_later_host_is_refused() {
     tamper(directory.path(), "PRAGMA user_version = 42");
     let refused = Sqlite::open(directory.path(), Options::default()).unwrap_err();
     assert!(
-        matches!(
-            refused,
-            Error::Newer {
-                found: 42,
-                known: 2
-            }
-        ),
+        matches!(refused, Error::Newer { found: 42, .. }),
         "{refused:?}"
     );
 }
