@@ -127,6 +127,10 @@ pub struct NewToken {
 
 /// How to get at what a command is about: through a running server, or in the store itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the help shows the comments as they are"
+)]
 pub struct Reach {
     /// Ask this server; without it the store is opened, as the settings say [variable: MILLWORK_URL]
     #[arg(long, value_name = "URL", env = "MILLWORK_URL")]

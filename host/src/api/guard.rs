@@ -161,7 +161,7 @@ impl Guard {
 pub(super) struct Target(pub(super) String);
 
 impl Target {
-    pub(super) fn of(mut response: Response, target: impl ToString) -> Response {
+    pub(super) fn of(mut response: Response, target: &impl ToString) -> Response {
         response.extensions_mut().insert(Self(target.to_string()));
         response
     }

@@ -123,7 +123,7 @@ pub(super) async fn create(
         token: token.into(),
         bearer,
     };
-    Ok(Target::of(answer(StatusCode::CREATED, &created), id))
+    Ok(Target::of(answer(StatusCode::CREATED, &created), &id))
 }
 
 /// List tokens

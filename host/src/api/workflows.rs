@@ -164,7 +164,7 @@ pub(super) async fn create(
         message: "Workflow created successfully",
         workflow_id,
     };
-    Ok(Target::of(answer(StatusCode::OK, &created), workflow_id))
+    Ok(Target::of(answer(StatusCode::OK, &created), &workflow_id))
 }
 
 /// A workflow: the definition as it was written, and what the server knows of it.

@@ -83,7 +83,7 @@ enum Tokens {
     /// In the store, which nobody else has open or many may share.
     Store(Gate),
     /// Behind a server.
-    Server(Client),
+    Server(Box<Client>),
 }
 
 /// A token, as lists show it.
@@ -119,7 +119,7 @@ struct Page {
 impl Tokens {
     async fn reach(reach: Reach) -> Result<Self> {
         if let Some(url) = reach.url {
-            return Ok(Self::Server(Client::new(&url, reach.token.as_deref())?));
+            return Ok(Self::Server(Client::new(&url, reach.token.as_deref())?.into()));
         }
         let config = super::load(reach.settings)?.config;
         let opened = storage::open_for_access(&config).await;
