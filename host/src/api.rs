@@ -6,6 +6,7 @@ mod audit;
 mod body;
 mod guard;
 mod health;
+mod idempotency_key;
 mod json;
 mod observe;
 pub mod openapi;
@@ -16,6 +17,7 @@ mod query;
 mod root;
 mod runs;
 pub mod server;
+mod signals;
 mod tokens;
 mod trigger;
 mod workflows;
@@ -83,6 +85,7 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(read(routes!(runs::list)))
         .routes(read(routes!(runs::show)))
         .routes(write(routes!(runs::cancel)))
+        .routes(trigger(routes!(signals::send)))
         .routes(read(routes!(plugins::list)))
         .routes(admin(routes!(tokens::create)))
         .routes(admin(routes!(tokens::list)))

@@ -13,6 +13,7 @@ mod definitions;
 mod driver;
 mod error;
 mod execution;
+mod outside;
 mod registry;
 mod retention;
 mod schedule;
@@ -27,16 +28,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use millwork_bus::{Bus, Notice, WorkItem};
-use millwork_core::command::Command;
-use millwork_core::decide::{Rejection, decide};
+use millwork_bus::{Bus, WorkItem};
 use millwork_core::event::{Event, Record};
 use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
-use millwork_store::{Commit, Committed, RunQuery, RunRow, Store, Workflow};
+use millwork_store::{Commit, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -315,43 +314,6 @@ impl Engine {
         Ok(self.0.store.list_runs(query).await?)
     }
 
-    /// Ends a run. Attempts that are being made are interrupted.
-    ///
-    /// # Errors
-    /// Where there is no such run, or it has ended; or the store.
-    pub async fn cancel_run(&self, id: RunId, reason: Option<String>) -> Result<RunView, Error> {
-        let command = Command::Cancel { reason };
-        loop {
-            let mut view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
-            let first_seq = view.run.next_seq();
-            let now = self.0.clock.now();
-            let decision = match decide(&view.graph, &mut view.run, command.clone(), now) {
-                Ok(decision) => decision,
-                Err(Rejection::Finished { run, status }) => {
-                    return Err(Error::Finished { run, status });
-                }
-                // Only attempts can be stale.
-                Err(Rejection::StaleAttempt { .. }) => continue,
-            };
-            let commit = advance(
-                &view.run,
-                first_seq,
-                &decision.records,
-                self.0.claims.ended(now),
-            );
-            match self.0.committer.commit(commit).await? {
-                Committed::Written => {
-                    self.announce_end(&view.run);
-                    self.0.registry.knock(id);
-                    self.0.bus.notify(Notice::Changed(id));
-                    return Ok(view);
-                }
-                // The run has gone on meanwhile: look again.
-                Committed::Conflict | Committed::Replayed { .. } => {}
-            }
-        }
-    }
-
     /// Asks every part for a sign of life.
     pub async fn health(&self) -> Health {
         let store = self.0.store.ping().await.err().map(|error| {
@@ -486,6 +448,7 @@ fn advance(run: &Run, first_seq: u32, records: &[Record], due_at: Option<Timesta
         records: records.iter().map(Record::encode).collect(),
         summary: run.summary(),
         due_at,
+        keeps_due: false,
         new: None,
     }
 }

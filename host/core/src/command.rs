@@ -1,6 +1,7 @@
 //! What somebody asks of a run. Imperative: a command may be refused.
 
 use crate::event::LogLine;
+use crate::json::Json;
 use crate::outcome::{Failure, Outcome};
 use crate::retry::Chance;
 use crate::step::StepKey;
@@ -29,11 +30,24 @@ pub enum Command {
         /// Which attempt.
         attempt: u32,
     },
+    /// Hand a signal to the run.
+    Signal(Signal),
     /// End the run.
     Cancel {
         /// Why, in the words of who asks.
         reason: Option<String>,
     },
+}
+
+/// A signal to a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signal {
+    /// Its name.
+    pub name: String,
+    /// What it carries.
+    pub payload: Json,
+    /// What makes a second signal with the same key the same signal.
+    pub key: Option<String>,
 }
 
 /// An attempt that came back.

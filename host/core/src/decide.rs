@@ -5,8 +5,11 @@
 mod attempt;
 mod cancel;
 mod scope;
+mod signal;
 mod start;
 mod take_up;
+
+pub use signal::{SIGNALS_MAX, only_waits};
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -43,6 +46,12 @@ pub enum Rejection {
         run: crate::id::RunId,
         /// How it ended.
         status: RunStatus,
+    },
+    /// The run has been sent as many signals as one takes.
+    #[error("run {run} has been sent {SIGNALS_MAX} signals, and takes no more: that is the limit")]
+    TooManySignals {
+        /// Which run.
+        run: crate::id::RunId,
     },
     /// The attempt is not the one that is under way: the run has gone on without it.
     #[error("attempt {attempt} at step \"{step}\" is not under way any more")]
@@ -85,6 +94,7 @@ pub fn decide(
         Command::Wake => deciding.wake(),
         Command::CompleteAttempt(returned) => deciding.complete_attempt(*returned)?,
         Command::RecordStart { step, attempt } => deciding.record_start(&step, attempt)?,
+        Command::Signal(signal) => deciding.signal(signal)?,
         Command::Cancel { reason } => deciding.cancel(reason),
     }
     Ok(deciding.decision)

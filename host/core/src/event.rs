@@ -124,6 +124,16 @@ pub enum Event {
         /// The step.
         step: StepKey,
     },
+    /// Somebody sent a signal. It waits until a step asks for it.
+    SignalReceived {
+        /// Its name.
+        name: String,
+        /// What it carries.
+        payload: Json,
+        /// What makes a second signal with the same key the same signal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
     /// Every step is done.
     RunSucceeded {},
     /// A step failed and with it the run.
@@ -195,7 +205,10 @@ impl Event {
     #[must_use]
     pub const fn comes_from_outside(&self) -> bool {
         match self {
-            Self::RunCreated(_) | Self::RunCancelled { .. } | Self::StepCancelled { .. } => true,
+            Self::RunCreated(_)
+            | Self::RunCancelled { .. }
+            | Self::StepCancelled { .. }
+            | Self::SignalReceived { .. } => true,
             Self::StepStarted { .. }
             | Self::StepSuspended { .. }
             | Self::StepResumed { .. }

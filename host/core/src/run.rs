@@ -4,9 +4,11 @@
 //! uses it on what the store has kept, so a run that was interrupted cannot differ from one that was not.
 
 mod phase;
+mod signals;
 mod status;
 
 pub use phase::{Phase, Step};
+pub use signals::Signals;
 pub use status::{ParseStatusError, RunStatus};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +38,8 @@ pub struct Run {
     /// When the clock has something to do, soonest first. Derived from `steps`; kept so that nobody has to look
     /// through ten thousand of them.
     wakes: BTreeSet<(Timestamp, StepKey)>,
+    /// Signals that have arrived, and which of them no step has taken yet.
+    signals: Signals,
 }
 
 /// Why a run failed.
@@ -83,7 +87,7 @@ impl Run {
 
     /// A run of which only the first event has been written.
     #[must_use]
-    pub const fn new(id: RunId, created: Arc<RunCreated>, at: Timestamp) -> Self {
+    pub fn new(id: RunId, created: Arc<RunCreated>, at: Timestamp) -> Self {
         Self {
             id,
             next_seq: 1,
@@ -96,6 +100,7 @@ impl Run {
             steps: BTreeMap::new(),
             steps_done: 0,
             wakes: BTreeSet::new(),
+            signals: Signals::default(),
         }
     }
 
@@ -108,13 +113,8 @@ impl Run {
             Event::RunCreated(_) => {}
             Event::StepStarted { step, attempt } => {
                 self.begin(at);
-                self.change(
-                    step,
-                    *attempt,
-                    Some(at),
-                    Phase::Running { resume: None },
-                    &[],
-                );
+                let resume = self.resumed(step);
+                self.change(step, *attempt, Some(at), Phase::Running { resume }, &[]);
             }
             Event::StepSuspended {
                 step,
@@ -165,6 +165,7 @@ impl Run {
                 let phase = Phase::Retrying {
                     due: *due,
                     failure: failure.clone(),
+                    resume: self.resumed(step),
                 };
                 self.change(step, *attempt, Some(*started_at), phase, log);
             }
@@ -194,6 +195,9 @@ impl Run {
             Event::StepCancelled { step } => {
                 let attempt = self.steps.get(step).map_or(1, |step| step.attempt);
                 self.finish(step, attempt, None, at, Phase::Cancelled, &[]);
+            }
+            Event::SignalReceived { name, payload, key } => {
+                self.signals.receive(name, payload, key.as_deref());
             }
             Event::RunSucceeded {} => {
                 self.begin(at);
@@ -272,7 +276,22 @@ impl Run {
             .completed_at = Some(at);
     }
 
+    /// What woke the step, where it had been suspended and has not come to an end since.
+    fn resumed(&self, key: &StepKey) -> Option<Resume> {
+        match &self.steps.get(key)?.phase {
+            Phase::Running { resume } | Phase::Retrying { resume, .. } => resume.clone(),
+            Phase::Suspended { .. }
+            | Phase::Succeeded { .. }
+            | Phase::Failed { .. }
+            | Phase::Skipped
+            | Phase::Cancelled => None,
+        }
+    }
+
     fn resume(&mut self, key: &StepKey, wake: &Wake) {
+        if let Wake::Signal { name, .. } = wake {
+            self.signals.take(name);
+        }
         let (attempt, state) = match self.steps.get(key) {
             Some(Step {
                 phase: Phase::Suspended { state, .. },
@@ -366,6 +385,12 @@ impl Run {
             .iter()
             .take_while(move |(due, _)| *due <= now)
             .map(|(_, key)| key)
+    }
+
+    /// The signals that have arrived.
+    #[must_use]
+    pub const fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// What the lists and filters of the store keep of the run.

@@ -222,6 +222,10 @@ fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[
         Event::StepSkipped { step } | Event::StepCancelled { step } => *step = StepKey::of(text),
         Event::RunFailed { code, .. } => text.clone_into(code),
         Event::RunCancelled { reason } => *reason = Some(text.to_owned()),
+        Event::SignalReceived { name, payload, key } => {
+            (*name, *payload) = (text.to_owned(), json.clone());
+            *key = (number.is_multiple_of(2)).then(|| text.to_owned());
+        }
         Event::RunSucceeded {} => {}
     }
 }

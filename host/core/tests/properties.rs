@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use host::{Host, Ordered};
-use millwork_core::command::Command;
+use millwork_core::command::{Command, Signal};
 use millwork_core::decide::Rejection;
 use millwork_core::definition::Delivery;
 use millwork_core::effect::Effect;
@@ -101,6 +101,10 @@ enum Move {
     Crash,
     /// Somebody else advanced the run: the host reads it again, and keeps the attempts that it is making.
     Resync,
+    /// Somebody sends a signal; the same key is the same signal.
+    Signal {
+        key: u8,
+    },
     Cancel,
 }
 
@@ -172,6 +176,21 @@ fn make(host: &mut Host, step: Move) {
         }
         Move::Crash => crash(host),
         Move::Resync => resync(host),
+        Move::Signal { key } => {
+            let signal = Signal {
+                name: "approved".to_owned(),
+                payload: Json::from(json!(key)),
+                key: (key > 0).then(|| key.to_string()),
+            };
+            match host.decide(Command::Signal(signal)) {
+                // Whoever sends it only writes it down; whoever drives the run looks.
+                Ok(decision) => {
+                    assert_eq!(decision.effects, []);
+                    resync(host);
+                }
+                Err(rejection) => assert!(matches!(rejection, Rejection::Finished { .. })),
+            }
+        }
         Move::Cancel => {
             if host.decide(Command::Cancel { reason: None }).is_ok() {
                 assert_eq!(host.world.live.status(), RunStatus::Cancelled);
@@ -343,6 +362,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         1 => millis(2_000).prop_map(Move::SetBack),
         2 => Just(Move::Crash),
         1 => Just(Move::Resync),
+        2 => (0..5_u8).prop_map(|key| Move::Signal { key }),
         1 => prop::option::weighted(0.1, Just(Move::Cancel)).prop_map(|cancel| cancel.unwrap_or(Move::Pass(Duration::ZERO))),
     ]
 }

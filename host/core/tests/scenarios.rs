@@ -8,6 +8,7 @@
 //!
 //! ```text
 //! take-up | resync [STEP…] | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
+//! signal "NAME" JSON [key "KEY"]
 //! return STEP#ATTEMPT completed JSON [said "TEXT"]
 //! return STEP#ATTEMPT suspended (after SPAN | until TIME | signal "NAME" [for SPAN]) [state "TEXT"] then (call-again | complete JSON)
 //! return STEP#ATTEMPT failed KIND CODE "MESSAGE" [after SPAN] [details JSON] [chance N = 0.5] [said "TEXT"]
@@ -29,7 +30,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use millwork_core::command::{AttemptReturned, Command};
+use millwork_core::command::{AttemptReturned, Command, Signal};
 use millwork_core::effect::Effect;
 use millwork_core::event::{LogLevel, LogLine};
 use millwork_core::json::Json;
@@ -163,6 +164,11 @@ impl Scene {
                 let (step, attempt) = read_call(words)?;
                 Ok(Command::RecordStart { step, attempt })
             }
+            "signal" => Ok(Command::Signal(Signal {
+                name: words.text()?,
+                payload: words.json()?,
+                key: words.take("key").then(|| words.text()).transpose()?,
+            })),
             "cancel" => Ok(Command::Cancel {
                 reason: words.end().is_err().then(|| words.text()).transpose()?,
             }),

@@ -1,3 +1,5 @@
+//! Stories of the door: who comes in, and who does not any more.
+
 use millwork_core::id::TokenId;
 use millwork_store::Memory;
 

@@ -153,6 +153,11 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Reads a whole JSON document and leaves it the text that it is.
+pub(super) fn raw(body: &[u8]) -> Result<&RawValue, Problem> {
+    serde_json::from_str(text(body)?).map_err(|error| refused(&error))
+}
+
 /// Reads a whole JSON document.
 pub(super) fn document(body: &[u8]) -> Result<serde_json::Value, Problem> {
     serde_json::from_str(text(body)?).map_err(|error| refused(&error))

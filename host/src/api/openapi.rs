@@ -79,6 +79,7 @@ problems! {
     /// What a caller may be told who is not let in.
     NotAdmitted = [Unauthenticated, Forbidden];
     RunFinished = [RunFinished];
+    SignalRefused = [RunFinished, TooManySignals];
     IdempotencyKeyReused = [IdempotencyKeyReused, PluginMissing];
     /// What may be wrong with any body.
     Body = [MalformedJson, BodyTimeout, TooLarge, WrongContentType];

@@ -30,6 +30,25 @@ impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
+/// The identifier in a path, and the name behind it.
+#[derive(Clone, Debug)]
+pub(super) struct IdAndName<T>(pub(super) T, pub(super) String);
+
+impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for IdAndName<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // Both read the same parameters; what cannot be read as text is refused by the first.
+        let Ok(parameters) = RawPathParams::from_request_parts(parts, state).await else {
+            return Err(Problem::invalid(vec![Fault::new("path", "must be UTF-8")]));
+        };
+        let name = parameters.iter().nth(1).map(|(_, name)| name.to_owned());
+        drop(parameters);
+        let Id(id) = Id::from_request_parts(parts, state).await?;
+        Ok(Self(id, name.unwrap_or_default()))
+    }
+}
+
 /// The parameters of a query, taken out one by one.
 #[derive(Debug)]
 pub(super) struct Query {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::body::{self, Limit, Members};
+use super::idempotency_key;
 use super::json::answer;
 use super::openapi::{
     Body as BodyProblems, IdempotencyKeyReused, InvalidRequest, Overloaded, UnknownWorkflow,
@@ -22,12 +23,6 @@ use super::query::{Query, span};
 use super::runs::RunDocument;
 use crate::engine::Trigger;
 use crate::nearest::unknown;
-
-/// A caller's promise that two requests with the same key are one.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// Characters in a key.
-const KEY_MAX: usize = 255;
 
 /// What may stand in the body around the payload.
 const ENVELOPE_MAX: usize = 4 << 10;
@@ -153,7 +148,7 @@ fn read_wait(uri: &Uri, max: Duration) -> Result<Option<Duration>, Problem> {
 /// Reads the request. The payload stays the text that it is.
 fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Problem> {
     let mut faults = Vec::new();
-    let idempotency_key = read_key(headers, &mut faults);
+    let idempotency_key = idempotency_key::read(headers, &mut faults);
     let (mut workflow, mut payload) = (None, None);
     for (name, value) in Members::read(body)?.0 {
         let member = match &*name {
@@ -183,25 +178,6 @@ fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Probl
         }),
         _ => Err(Problem::invalid(faults)),
     }
-}
-
-fn read_key(headers: &HeaderMap, faults: &mut Vec<Fault>) -> Option<String> {
-    let mut sent = headers.get_all(&IDEMPOTENCY_KEY).iter();
-    let key = sent.next()?;
-    let text = key
-        .to_str()
-        .ok()
-        .filter(|key| (1..=KEY_MAX).contains(&key.len()));
-    if text.is_none() {
-        faults.push(Fault::new(
-            "Idempotency-Key",
-            format!("must be 1 to {KEY_MAX} visible ASCII characters"),
-        ));
-    }
-    if sent.next().is_some() {
-        faults.push(Fault::new("Idempotency-Key", "is there twice"));
-    }
-    text.map(str::to_owned)
 }
 
 fn read_workflow(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<WorkflowId> {
@@ -236,6 +212,9 @@ fn read_payload(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<Jso
 mod tests {
     use std::num::NonZeroUsize;
 
+    use axum::http::HeaderName;
+
+    use super::super::idempotency_key::IDEMPOTENCY_KEY;
     use super::*;
 
     const WORKFLOW: &str = "018bcfe5-6800-7707-8707-07070707abcd";

@@ -119,7 +119,9 @@ struct Page {
 impl Tokens {
     async fn reach(reach: Reach) -> Result<Self> {
         if let Some(url) = reach.url {
-            return Ok(Self::Server(Client::new(&url, reach.token.as_deref())?.into()));
+            return Ok(Self::Server(
+                Client::new(&url, reach.token.as_deref())?.into(),
+            ));
         }
         let config = super::load(reach.settings)?.config;
         let opened = storage::open_for_access(&config).await;

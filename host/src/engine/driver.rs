@@ -394,7 +394,7 @@ impl<'e> Driver<'e> {
     fn note(&mut self, rejection: &Rejection) {
         match rejection {
             Rejection::Finished { .. } => self.stop_attempts(),
-            Rejection::StaleAttempt { .. } => {}
+            Rejection::StaleAttempt { .. } | Rejection::TooManySignals { .. } => {}
         }
         tracing::debug!(run.id = %self.run.id(), "a command came too late: {rejection}");
     }
@@ -415,6 +415,7 @@ fn count(event: &Event) {
         | Event::StepStarted { .. }
         | Event::StepSuspended { .. }
         | Event::StepResumed { .. }
+        | Event::SignalReceived { .. }
         | Event::RunSucceeded {}
         | Event::RunFailed { .. }
         | Event::RunCancelled { .. } => return,

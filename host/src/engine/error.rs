@@ -52,6 +52,14 @@ pub enum Error {
         /// How it ended.
         status: RunStatus,
     },
+    /// The run has been sent as many signals as one takes.
+    #[error("{message}")]
+    TooManySignals {
+        /// Which run.
+        run: RunId,
+        /// A sentence for people.
+        message: String,
+    },
     /// The journal holds what this host cannot read.
     #[error("the journal of run {run} cannot be read: {detail}")]
     Journal {

@@ -104,6 +104,14 @@ impl Schedule {
         (due, near.due.peek().map(|Reverse(next)| next.at))
     }
 
+    /// Takes a run out, wherever it stands. Looks through all of them: for what happens seldom.
+    pub(super) fn take(&self, run: RunId) -> Option<Soon> {
+        let mut near = self.near();
+        let found = near.due.iter().find(|Reverse(soon)| soon.run == run)?.0;
+        near.due.retain(|Reverse(soon)| soon.run != run);
+        Some(found)
+    }
+
     /// Takes everything out.
     pub(super) fn take_all(&self) -> Vec<Soon> {
         let due = std::mem::take(&mut self.near().due);

@@ -179,7 +179,7 @@ pub(super) async fn listen(engine: Engine) {
     let parts = &engine.0;
     while let Some(notice) = parts.bus.notice().await {
         match notice {
-            Notice::Changed(run) => parts.registry.knock(run),
+            Notice::Changed(run) => engine.look_again(run),
             Notice::Ended(run) => parts.waiters.tell(run),
         }
     }

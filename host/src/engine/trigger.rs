@@ -63,6 +63,7 @@ impl Engine {
             records: vec![record.encode()],
             summary: Run::new(run, Arc::clone(&created), at).summary(),
             due_at: Some(parts.claims.in_hand(at, at)),
+            keeps_due: false,
             new: Some(NewRun {
                 workflow: created.workflow,
                 version: created.version,

@@ -341,6 +341,7 @@ fn commit(run: RunId, first_seq: u32, status: RunStatus, number: usize) -> Commi
             error: None,
         },
         due_at: (!is_finished).then(|| at(number + if is_running { RUNS_MAX } else { 0 })),
+        keeps_due: false,
         new: None,
     }
 }

@@ -56,6 +56,8 @@ impl Deciding<'_> {
                             then,
                             log,
                         });
+                        // What was sent before it was asked for has waited.
+                        self.deliver_signal(index);
                     }
                 }
             }

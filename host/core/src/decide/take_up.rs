@@ -37,6 +37,7 @@ impl Deciding<'_> {
                 }
             }
         }
+        self.deliver_signals();
         self.wake();
         self.end_if_done();
     }
@@ -80,13 +81,13 @@ impl Deciding<'_> {
         };
         let (attempt, started_at) = (found.attempt, found.started_at.unwrap_or(self.now));
         match found.phase.clone() {
-            Phase::Retrying { .. } => {
+            Phase::Retrying { resume, .. } => {
                 let attempt = attempt + 1;
                 self.record(Event::StepStarted {
                     step: step.clone(),
                     attempt,
                 });
-                self.invoke(index, attempt, None);
+                self.invoke(index, attempt, resume);
             }
             Phase::Suspended {
                 wait: Wait::Time { .. },

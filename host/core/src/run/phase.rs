@@ -44,6 +44,8 @@ pub enum Phase {
         due: Timestamp,
         /// Why the last one failed.
         failure: Failure,
+        /// What had woken it, where it had been suspended: the next attempt is told again.
+        resume: Option<Resume>,
     },
     /// Done.
     Succeeded {

@@ -227,6 +227,22 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
         ),
         ("step-skipped", Event::StepSkipped { step: step() }),
         ("step-cancelled", Event::StepCancelled { step: step() }),
+        (
+            "signal-received",
+            Event::SignalReceived {
+                name: "approved".to_owned(),
+                payload: json(r#"{"by": "Ada"}"#),
+                key: Some("click-7".to_owned()),
+            },
+        ),
+        (
+            "signal-received.without-key",
+            Event::SignalReceived {
+                name: "approved".to_owned(),
+                payload: Json::null(),
+                key: None,
+            },
+        ),
         ("run-succeeded", Event::RunSucceeded {}),
         (
             "run-failed",
@@ -250,7 +266,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
 }
 
 /// Every variant that the format knows.
-pub(crate) const WORDS: [&str; 30] = [
+pub(crate) const WORDS: [&str; 31] = [
     "run-created",
     "step-started",
     "step-suspended",
@@ -260,6 +276,7 @@ pub(crate) const WORDS: [&str; 30] = [
     "step-failed",
     "step-skipped",
     "step-cancelled",
+    "signal-received",
     "run-succeeded",
     "run-failed",
     "run-cancelled",
@@ -321,6 +338,7 @@ pub(crate) fn collect_words(event: &Event, words: &mut BTreeSet<&'static str>) {
         }
         Event::StepSkipped { .. } => "step-skipped",
         Event::StepCancelled { .. } => "step-cancelled",
+        Event::SignalReceived { .. } => "signal-received",
         Event::RunSucceeded {} => "run-succeeded",
         Event::RunFailed { .. } => "run-failed",
         Event::RunCancelled { .. } => "run-cancelled",

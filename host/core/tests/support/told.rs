@@ -91,6 +91,13 @@ pub(crate) fn event(record: &Record) -> String {
         }
         Event::StepSkipped { step } => format!("+ step-skipped {step}"),
         Event::StepCancelled { step } => format!("+ step-cancelled {step}"),
+        Event::SignalReceived { name, payload, key } => {
+            let key = key.as_ref().map(|key| format!(" key {key:?}"));
+            format!(
+                "+ signal-received {name:?} {payload}{}",
+                key.unwrap_or_default()
+            )
+        }
         Event::RunSucceeded {} => "+ run-succeeded".to_owned(),
         Event::RunFailed {
             step,
@@ -166,7 +173,11 @@ fn stands(key: &StepKey, step: &Step) -> String {
                 next(then)
             )
         }
-        Phase::Retrying { due, failure } => {
+        Phase::Retrying {
+            due,
+            failure,
+            resume: _,
+        } => {
             format!("is tried again at {}: {}", time(*due), why(failure))
         }
         Phase::Succeeded { output } => format!("succeeded {output}"),

@@ -30,6 +30,7 @@ impl From<engine::Error> for Problem {
             }
             Error::IdempotencyKeyReused { .. } => Self::new(Kind::IdempotencyKeyReused, detail),
             Error::Finished { .. } => Self::new(Kind::RunFinished, detail),
+            Error::TooManySignals { .. } => Self::new(Kind::TooManySignals, detail),
             Error::PluginMissing { .. } => Self::new(Kind::PluginMissing, detail),
             Error::Journal { .. } => Self::internal().caused_by(error),
             Error::Commit(_) => Self::new(

@@ -64,6 +64,8 @@ kinds! {
         "the body was not there after 30s, the limit (server.body_timeout)";
     RunFinished = CONFLICT, "run-finished", "Run finished",
         "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has ended: its status is success";
+    TooManySignals = CONFLICT, "too-many-signals", "Too many signals",
+        "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has been sent 10000 signals, and takes no more: that is the limit";
     IdempotencyKeyReused = CONFLICT, "idempotency-key-reused", "Idempotency key reused",
         "the idempotency key \"order-7\" was used with another request";
     PluginMissing = CONFLICT, "plugin-missing", "Plugin missing",

@@ -268,7 +268,7 @@ impl<'a> StepResult<'a> {
                 shown.failure = Some(StepFailure::of(failure));
             }
             Phase::Suspended { wait, .. } => shown.waiting_for = Some(WaitingFor::of(name, wait)),
-            Phase::Retrying { due, failure } => {
+            Phase::Retrying { due, failure, .. } => {
                 shown.waiting_for = Some(WaitingFor::next_attempt(name, *due, failure));
             }
             Phase::Running { .. } | Phase::Skipped | Phase::Cancelled => {}

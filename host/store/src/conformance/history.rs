@@ -195,6 +195,7 @@ fn some_commit(chance: &mut Chance, clock: i64) -> Commit {
     commit.records = (0..chance.below(4))
         .map(|_| format!("record {}", chance.next()))
         .collect();
+    commit.keeps_due = chance.below(4) == 0;
     let status = RunStatus::ALL[usize::try_from(chance.below(6)).expect("small")];
     commit.summary = Summary {
         status,

@@ -61,6 +61,7 @@ pub(crate) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
         records: vec![format!("{run} begins")],
         summary: summary(RunStatus::Pending),
         due_at: Some(created_at),
+        keeps_due: false,
         new: Some(NewRun {
             workflow: workflow(1),
             version: 1,
@@ -88,6 +89,7 @@ pub(crate) fn advance(run: RunId, first_seq: Seq) -> Commit {
         records: vec![format!("{run} at {first_seq}")],
         summary: summary(RunStatus::Running),
         due_at: Some(at(0)),
+        keeps_due: false,
         new: None,
     }
 }
@@ -106,6 +108,7 @@ pub(crate) fn end(
     Commit {
         summary,
         due_at: None,
+        keeps_due: false,
         ..advance(run, first_seq)
     }
 }

@@ -62,6 +62,7 @@ impl State {
             records,
             summary,
             due_at,
+            keeps_due,
             new,
         } = commit;
         let length = self.runs.get(&run).map(|stored| stored.journal.len());
@@ -91,7 +92,9 @@ impl State {
             if let Some(stored) = self.runs.get_mut(&run) {
                 stored.journal.extend(records);
                 stored.summary = summary;
-                stored.due_at = due_at;
+                if !keeps_due {
+                    stored.due_at = due_at;
+                }
             }
         }
         self.enter_into_indexes(run);

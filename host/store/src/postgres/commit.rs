@@ -168,16 +168,17 @@ fn note_written(
 const ADVANCE: &str = "
     WITH c AS (
         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                             $7::timestamptz[], $8::text[])
-            AS c (run, first_seq, records, status, started_at, completed_at, due_at, error)
+                             $7::timestamptz[], $8::text[], $9::boolean[])
+            AS c (run, first_seq, records, status, started_at, completed_at, due_at, error, keeps_due)
     ), moved AS (
         UPDATE runs SET next_seq = c.first_seq + c.records, status = c.status, started_at = c.started_at,
-                        completed_at = c.completed_at, due_at = c.due_at, error = c.error
+                        completed_at = c.completed_at, error = c.error,
+                        due_at = CASE WHEN c.keeps_due THEN runs.due_at ELSE c.due_at END
         FROM c WHERE runs.id = c.run AND runs.next_seq = c.first_seq
         RETURNING runs.id
     ), written AS (
         INSERT INTO journal (run, seq, record)
-        SELECT j.run, j.seq, j.record FROM UNNEST($9::uuid[], $10::bigint[], $11::text[]) AS j (run, seq, record)
+        SELECT j.run, j.seq, j.record FROM UNNEST($10::uuid[], $11::bigint[], $12::text[]) AS j (run, seq, record)
         JOIN moved ON moved.id = j.run
     )
     SELECT id FROM moved";
@@ -189,6 +190,7 @@ async fn advance(
     let rows = RowColumns::of(commits);
     let records = RecordColumns::of(commits);
     let first: Vec<i64> = commits.iter().map(|c| i64::from(c.first_seq)).collect();
+    let keeps_due: Vec<bool> = commits.iter().map(|c| c.keeps_due).collect();
     let moved = sqlx::query(ADVANCE)
         .bind(rows.runs)
         .bind(first)
@@ -198,6 +200,7 @@ async fn advance(
         .bind(rows.completed_at)
         .bind(rows.due_at)
         .bind(rows.errors)
+        .bind(keeps_due)
         .bind(records.runs)
         .bind(records.seqs)
         .bind(records.texts)

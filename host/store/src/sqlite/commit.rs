@@ -186,9 +186,13 @@ fn update_row(
     let started_at = started_at.map(Timestamp::as_micros);
     let ends = before.completed_at != *completed_at;
     let completed_at = completed_at.map(Timestamp::as_micros);
-    let due_at = commit.due_at.map(Timestamp::as_micros);
+    let due = match commit.keeps_due {
+        true => due_before,
+        false => commit.due_at,
+    };
+    let due_at = due.map(Timestamp::as_micros);
     let update = |sql, params: &[&dyn ToSql]| connection.prepare_cached(sql)?.execute(params);
-    match (before != &commit.summary, due_before != commit.due_at) {
+    match (before != &commit.summary, due_before != due) {
         (true, _) if ends => update(
             "UPDATE runs SET status = ?2, started_at = ?3, completed_at = ?4, due_at = ?5, error = ?6 WHERE id = ?1",
             params![run, status, started_at, completed_at, due_at, error],

@@ -44,6 +44,7 @@ fn commit(run: RunId, first_seq: Seq, status: RunStatus) -> Commit {
             error: None,
         },
         due_at: (!status.is_finished()).then(|| at(5)),
+        keeps_due: false,
         new: (first_seq == 0).then_some(new),
     }
 }
