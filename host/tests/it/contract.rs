@@ -20,6 +20,7 @@ pub(crate) async fn check_contract(base: &str) {
     a_trigger_that_does_not_hold_is_refused(&api).await;
     an_idempotency_key_makes_one_run(&api).await;
     a_run_is_cancelled_once(&api).await;
+    a_signal_is_taken_by_a_run_that_goes_on(&api).await;
     runs_are_listed_in_pages(&api).await;
     what_is_not_there_is_a_problem(&api).await;
     the_api_describes_itself(&api).await;
@@ -459,6 +460,42 @@ async fn an_idempotency_key_makes_one_run(api: &Api) {
         .send(empty.json(&json!({"workflow_id": workflow})))
         .await;
     assert_eq!(empty.places("invalid-request"), ["Idempotency-Key"]);
+}
+
+async fn a_signal_is_taken_by_a_run_that_goes_on(api: &Api) {
+    let workflow = api.create(&nap(60.0)).await;
+    let run = api.trigger(&workflow).await;
+    let path = format!("/api/v1/runs/{run}/signals/approved");
+    let with_key = |key: &str| {
+        let request = api
+            .request(Method::POST, &path)
+            .header("Idempotency-Key", key);
+        request.json(&json!({"by": "Ada"}))
+    };
+    for _ in 0..2 {
+        let sent = api.send(with_key("click-7")).await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        let told = json!({"run_id": run, "name": "approved", "status": "accepted"});
+        assert_eq!(sent.json(), told);
+    }
+    let without_body = api.send(api.request(Method::POST, &path)).await;
+    assert_eq!(without_body.status, 202);
+    let text = api.request(Method::POST, &path).body("yes");
+    api.send(text).await.problem(415, "wrong-content-type");
+    let broken = api.request(Method::POST, &path);
+    let broken = broken.header("Content-Type", "application/json").body("{");
+    api.send(broken).await.problem(400, "malformed-json");
+    let long = format!("/api/v1/runs/{run}/signals/{}", "x".repeat(129));
+    let long = api.send(api.request(Method::POST, &long)).await;
+    assert_eq!(long.places("invalid-request"), ["name"]);
+    let unknown = format!("/api/v1/runs/{NOBODY}/signals/approved");
+    let unknown = api.send(api.request(Method::POST, &unknown)).await;
+    unknown.problem(404, "unknown-run");
+    api.post(&format!("/api/v1/runs/{run}/cancel"), &json!({}))
+        .await
+        .ok();
+    let late = api.send(api.request(Method::POST, &path)).await;
+    late.problem(409, "run-finished");
 }
 
 async fn a_run_is_cancelled_once(api: &Api) {

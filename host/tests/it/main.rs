@@ -8,3 +8,4 @@ mod cluster_in_memory;
 mod contract;
 mod engine_in_memory;
 mod process;
+mod signals_in_memory;

@@ -85,7 +85,11 @@ impl Cluster {
     }
 
     pub(crate) fn api(&self) -> Process {
-        self.start(open(), false)
+        self.api_with(open())
+    }
+
+    pub(crate) fn api_with(&self, plugins: Scripted) -> Process {
+        self.start(plugins, false)
     }
 
     pub(crate) fn worker(&self, plugins: Scripted) -> Process {
