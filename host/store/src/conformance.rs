@@ -16,6 +16,7 @@ pub mod history;
 pub mod keys;
 pub mod lists;
 pub mod others;
+pub mod registry;
 pub mod retention;
 pub mod values;
 
@@ -25,7 +26,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Access, Store};
+use crate::{Access, Registry, Store};
 
 /// A store under test, and what has to live as long as it does.
 pub struct Subject {
@@ -33,22 +34,25 @@ pub struct Subject {
     pub store: Arc<dyn Store>,
     /// The same one.
     pub access: Arc<dyn Access>,
+    /// The same one.
+    pub registry: Arc<dyn Registry>,
     _keep: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Subject {
     /// A store that needs nothing else.
-    pub fn new(store: impl Store + Access) -> Self {
+    pub fn new(store: impl Store + Access + Registry) -> Self {
         let store = Arc::new(store);
         Self {
             access: Arc::clone(&store) as Arc<dyn Access>,
+            registry: Arc::clone(&store) as Arc<dyn Registry>,
             store,
             _keep: None,
         }
     }
 
     /// A store and, say, the directory that it lies in. The store is dropped first.
-    pub fn keeping(store: impl Store + Access, keep: impl Any + Send + Sync) -> Self {
+    pub fn keeping(store: impl Store + Access + Registry, keep: impl Any + Send + Sync) -> Self {
         Self {
             _keep: Some(Box::new(keep)),
             ..Self::new(store)
@@ -134,7 +138,23 @@ macro_rules! conformance {
                 access::tokens_and_entries_are_listed_in_pages,
                 access::what_came_of_an_entry_is_noted_once,
             }
+            $crate::conformance! { @ registry $make;
+                registry::a_name_and_a_version_mean_what_was_installed_last,
+                registry::a_decision_takes_the_place_of_the_one_before,
+            }
+            $crate::conformance! { @@ $make;
+                registry::a_run_that_is_pinned_to_a_plugin_is_found,
+            }
         }
+    };
+    (@@ $make:expr; $($area:ident::$test:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let subject: $crate::conformance::Subject = $make;
+                $crate::conformance::$area::$test(&subject).await;
+            }
+        )*
     };
     (@ $port:ident $make:expr; $($area:ident::$test:ident,)*) => {
         $(

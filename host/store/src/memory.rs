@@ -3,6 +3,7 @@
 
 mod access;
 mod faults;
+mod registry;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -13,6 +13,7 @@ mod list;
 mod migrate;
 mod options;
 mod others;
+mod registry;
 mod retention;
 mod text;
 mod values;

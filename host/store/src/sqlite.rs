@@ -17,6 +17,7 @@ mod migrate;
 mod plugins;
 mod pulse;
 mod readers;
+mod registry;
 mod retention;
 mod values;
 mod workflows;

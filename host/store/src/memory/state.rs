@@ -10,8 +10,8 @@ use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
 use crate::{
-    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, Order, Plugin, Renewal,
-    RunQuery, RunRow, Token, Value, ValueKey, Workflow, Written,
+    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, Order,
+    Plugin, PluginDecision, Renewal, RunQuery, RunRow, Token, Value, ValueKey, Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct State {
     last_value_version: u64,
     pub(super) tokens: BTreeMap<TokenId, Token>,
     pub(super) audit: BTreeMap<AuditId, AuditEntry>,
+    pub(super) installed: BTreeMap<(String, String), InstalledPlugin>,
+    pub(super) decisions: BTreeMap<String, PluginDecision>,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,18 @@ struct KeyHolder {
 }
 
 impl State {
+    /// The digest stands in a run's first record.
+    pub(super) fn find_run_using(&self, digest: Digest) -> Option<RunId> {
+        let digest = digest.to_string();
+        let uses = |stored: &Stored| {
+            let first = stored.journal.first();
+            !stored.summary.status.is_finished()
+                && first.is_some_and(|first| first.contains(&digest))
+        };
+        let mut using = self.runs.iter().filter(|(_, stored)| uses(stored));
+        using.next().map(|(run, _)| *run)
+    }
+
     pub(super) fn commit(&mut self, commit: Commit) -> Committed {
         let Commit {
             run,

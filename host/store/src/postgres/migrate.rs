@@ -23,6 +23,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0003_access",
         include_str!("../../../../migrations/postgres/0003_access.sql"),
     ),
+    (
+        "0004_plugins",
+        include_str!("../../../../migrations/postgres/0004_plugins.sql"),
+    ),
 ];
 
 fn known() -> u32 {

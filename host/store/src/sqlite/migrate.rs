@@ -28,6 +28,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0003_access",
         sql: include_str!("../../../../migrations/sqlite/0003_access.sql"),
     },
+    Migration {
+        name: "0004_plugins",
+        sql: include_str!("../../../../migrations/sqlite/0004_plugins.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.
