@@ -133,6 +133,12 @@ impl Millwork {
         })
     }
 
+    /// The folder that it watches for plugins.
+    #[must_use]
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.home.path().join("plugins")
+    }
+
     /// Prepares a server, starts it and waits until it is ready.
     ///
     /// # Errors

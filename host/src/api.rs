@@ -37,10 +37,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-pub use plugins::{ActionView, PluginView};
-
 use crate::access::Gate;
 use crate::engine::Engine;
+use crate::shelf::Shelf;
 use body::Limit;
 use guard::{needs, open};
 use observe::Observe;
@@ -51,8 +50,10 @@ pub struct Parts {
     pub engine: Engine,
     /// Who may do what.
     pub gate: Arc<Gate>,
-    /// Lists the plugins that are there now.
-    pub plugins: Box<dyn Fn() -> Vec<PluginView> + Send + Sync>,
+    /// The plugins.
+    pub shelf: Arc<Shelf>,
+    /// How large a component may be.
+    pub wasm_max_bytes: NonZeroUsize,
     /// Writes the metrics down.
     pub metrics: PrometheusHandle,
     /// Cancelled when the process is about to end.
@@ -87,6 +88,12 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(write(routes!(runs::cancel)))
         .routes(trigger(routes!(signals::send)))
         .routes(read(routes!(plugins::list)))
+        .routes(admin(routes!(plugins::install)))
+        .routes(admin(routes!(plugins::remove)))
+        .routes(admin(routes!(plugins::grant)))
+        .routes(admin(routes!(plugins::disable)))
+        .routes(admin(routes!(plugins::enable)))
+        .routes(admin(routes!(plugins::agree)))
         .routes(admin(routes!(tokens::create)))
         .routes(admin(routes!(tokens::list)))
         .routes(admin(routes!(tokens::revoke)))
@@ -134,8 +141,17 @@ impl Api {
         &self.0.gate
     }
 
-    fn plugins(&self) -> Vec<PluginView> {
-        (self.0.plugins)()
+    fn shelf(&self) -> &Shelf {
+        &self.0.shelf
+    }
+
+    fn wasm_limit(&self) -> Limit {
+        Limit {
+            what: "the component",
+            bytes: self.0.wasm_max_bytes,
+            around_bytes: 0,
+            setting: "plugins.limits.wasm_max_bytes",
+        }
     }
 
     fn render_metrics(&self) -> String {

@@ -8,11 +8,11 @@ mod role;
 mod storage;
 mod tokens;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use millwork_bus::Bus;
-use millwork_plugin::Plugins;
 use millwork_store::Access;
 
 use crate::access::Gate;
@@ -21,6 +21,7 @@ use crate::cli::{Cli, Command, ConfigCommand, Settings};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
 use crate::engine::{Engine, Options};
+use crate::shelf::Shelf;
 use crate::{shutdown, telemetry, worker};
 use role::Role;
 use storage::Storage;
@@ -86,11 +87,23 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     let Storage {
         store,
         access,
+        registry,
         clock,
         held,
     } = storage::open(&config, role).await?;
     let gate = Arc::new(gate(&config, access, Arc::clone(&clock))?);
     let loaded = plugins::load(&config, &store, address.ip().is_loopback()).await?;
+    let shelf = Arc::new(Shelf::new(
+        Arc::clone(&loaded.plugins),
+        Arc::clone(&store),
+        registry,
+        Arc::clone(&clock),
+    ));
+    shelf
+        .refresh()
+        .await
+        .context("could not read what is installed")?;
+    shelf.agree_to_the_first().await?;
     let bus = messaging::join(&config, role, Arc::clone(&clock)).await?;
     let engine = Engine::start(
         Arc::clone(&store),
@@ -103,13 +116,15 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         execute(&engine, &bus, &config);
     }
     tokio::spawn(storage::watch(held, closing.clone()));
+    tokio::spawn(Arc::clone(&shelf).watch(closing.clone()));
     tokio::spawn(telemetry::keep_up(metrics.clone(), closing.clone()));
     tokio::spawn(telemetry::watch(engine.clone(), closing.clone()));
 
     let parts = api::Parts {
         engine: engine.clone(),
         gate,
-        plugins: list(Arc::clone(&loaded.plugins)),
+        shelf: Arc::clone(&shelf),
+        wasm_max_bytes: wasm_max_bytes(&config),
         metrics,
         closing: closing.clone(),
         payload_max_bytes: config.limits.payload_max_bytes,
@@ -138,6 +153,10 @@ fn gate(config: &Config, access: Arc<dyn Access>, clock: Arc<dyn Clock>) -> anyh
     })
 }
 
+fn wasm_max_bytes(config: &Config) -> NonZeroUsize {
+    NonZeroUsize::new(config.plugins.limits.wasm_max_bytes).unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Starts the workers of this process.
 fn execute(engine: &Engine, bus: &Arc<dyn Bus>, config: &Config) {
     engine.start_executing();
@@ -162,15 +181,4 @@ fn options(config: &Config) -> Options {
         retention: config.engine.finished_kept,
         env: Arc::new(env.collect()),
     }
-}
-
-/// The plugins that there are now, as the API shows them.
-fn list(plugins: Arc<Plugins>) -> Box<dyn Fn() -> Vec<api::PluginView> + Send + Sync> {
-    Box::new(move || {
-        plugins
-            .list()
-            .iter()
-            .map(|plugin| plugins::view(plugin))
-            .collect()
-    })
 }

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millwork_core::digest::Digest;
 use millwork_plugin::kv::{Entry, Expectation, KeyValue, KvError, Scope};
-use millwork_plugin::{PluginSource, StoredPlugin};
+use millwork_plugin::{LoadedPlugin, PluginSource, StoredPlugin};
 use millwork_store::{Expected, Store, ValueKey, Written};
+
+use crate::shelf::kept;
 
 /// A store that serves plugins.
 pub(crate) struct Kept(pub Arc<dyn Store>);
@@ -107,5 +109,15 @@ impl PluginSource for Kept {
                 Err("the store did not answer".to_owned())
             }
         }
+    }
+
+    async fn keep(&self, plugin: &LoadedPlugin) -> Result<(), String> {
+        self.0.insert_plugin(kept(plugin)).await.map_err(|error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a plugin's bytes could not be kept"
+            );
+            "the store did not answer".to_owned()
+        })
     }
 }

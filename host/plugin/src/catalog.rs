@@ -2,9 +2,9 @@
 //!
 //! A plain value without I/O. Versions live side by side; a digest that was loaded once stays, since a run may need it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use millwork_core::connector::{Connector, TypeRef};
@@ -12,7 +12,8 @@ use millwork_core::digest::Digest;
 use semver::Version;
 use tokio::sync::Semaphore;
 
-use crate::grant::Ask;
+use crate::decision::Standing;
+use crate::grant::{Ask, Grant};
 use crate::imports::Outfit;
 use crate::manifest::Manifest;
 use crate::metrics::CallMetrics;
@@ -35,7 +36,7 @@ pub struct LoadedPlugin {
     /// Whether it imports nothing that acts on the world, so that running it again harms nothing.
     pub pure: bool,
     pub(crate) pre: GuestPre<State>,
-    pub(crate) outfit: Arc<Outfit>,
+    pub(crate) outfit: RwLock<Arc<Outfit>>,
     /// One for each of its calls in flight.
     pub(crate) permits: Semaphore,
     pub(crate) metrics: CallMetrics,
@@ -48,14 +49,33 @@ pub enum Origin {
     Bundled,
     /// A file in the plugins folder.
     File(PathBuf),
+    /// Somebody installed it.
+    Installed,
     /// The store, for a run that is pinned to them.
     Stored,
 }
 
 impl LoadedPlugin {
     /// What it asks for and is not granted at all.
-    pub fn ungranted(&self) -> impl Iterator<Item = &Ask> {
-        self.outfit.powers.ungranted()
+    #[must_use]
+    pub fn ungranted(&self) -> Vec<Ask> {
+        self.outfit().powers.ungranted().cloned().collect()
+    }
+
+    /// What it is granted.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        self.outfit().powers.grant().clone()
+    }
+
+    /// What its next call works with.
+    pub(crate) fn outfit(&self) -> Arc<Outfit> {
+        Arc::clone(&self.outfit.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What its calls work with from the next one on.
+    pub(crate) fn equip(&self, outfit: Arc<Outfit>) {
+        *self.outfit.write().unwrap_or_else(PoisonError::into_inner) = outfit;
     }
 
     /// Its name.
@@ -106,12 +126,26 @@ impl std::fmt::Debug for LoadedPlugin {
     }
 }
 
+/// A plugin that has a name, and whether new runs may use it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The plugin.
+    pub plugin: Arc<LoadedPlugin>,
+    /// Whether new runs may use it.
+    pub standing: Standing,
+}
+
+/// Plugins kept ready that no name means: runs are pinned to some of them. The others are in the store.
+const NAMELESS_MAX: usize = 64;
+
 /// All plugins.
 #[derive(Default)]
 pub(crate) struct Catalog {
     by_digest: HashMap<Digest, Arc<LoadedPlugin>>,
     /// What names mean now; the newest version first.
-    by_name: BTreeMap<String, Vec<Arc<LoadedPlugin>>>,
+    by_name: BTreeMap<String, Vec<Listed>>,
+    /// What no name means any more, the longest so first.
+    nameless: VecDeque<Digest>,
 }
 
 impl Catalog {
@@ -121,28 +155,55 @@ impl Catalog {
 
     /// Makes a plugin callable by its digest, and by no name.
     pub(crate) fn pin(&mut self, plugin: &Arc<LoadedPlugin>) {
-        self.by_digest
-            .entry(plugin.digest)
-            .or_insert_with(|| Arc::clone(plugin));
+        if !self.by_digest.contains_key(&plugin.digest) {
+            self.by_digest.insert(plugin.digest, Arc::clone(plugin));
+            self.nameless.push_back(plugin.digest);
+            self.forget();
+        }
+    }
+
+    /// Forgets what has been nameless the longest, where there is too much of it. A run that needs it has it loaded again.
+    fn forget(&mut self) {
+        while self.nameless.len() > NAMELESS_MAX {
+            if let Some(digest) = self.nameless.pop_front() {
+                self.by_digest.remove(&digest);
+            }
+        }
     }
 
     /// Says anew what names mean: what comes later wins over what came earlier with the same name and version.
-    pub(crate) fn name_all(&mut self, plugins: impl IntoIterator<Item = Arc<LoadedPlugin>>) {
+    pub(crate) fn name_all(&mut self, plugins: impl IntoIterator<Item = Listed>) {
         self.by_name.clear();
-        for plugin in plugins {
-            self.by_digest.insert(plugin.digest, Arc::clone(&plugin));
+        for listed in plugins {
+            let plugin = &listed.plugin;
+            self.by_digest.insert(plugin.digest, Arc::clone(plugin));
             let versions = self.by_name.entry(plugin.name().to_owned()).or_default();
-            versions.retain(|other| other.version() != plugin.version());
-            versions.push(plugin);
+            versions.retain(|other| other.plugin.version() != plugin.version());
+            versions.push(listed);
         }
         for versions in self.by_name.values_mut() {
-            versions.sort_by(|a, b| b.version().cmp(a.version()));
+            versions.sort_by(|a, b| b.plugin.version().cmp(a.plugin.version()));
         }
+        let named = self.by_name.values().flatten();
+        let named: HashSet<Digest> = named.map(|listed| listed.plugin.digest).collect();
+        self.nameless.retain(|digest| !named.contains(digest));
+        let known: HashSet<Digest> = self.nameless.iter().copied().collect();
+        let lost = self
+            .by_digest
+            .keys()
+            .filter(|digest| !named.contains(*digest) && !known.contains(*digest));
+        self.nameless.extend(lost.copied().collect::<Vec<_>>());
+        self.forget();
     }
 
     /// Everything that has a name, in order of names, the newest versions first.
-    pub(crate) fn list(&self) -> Vec<Arc<LoadedPlugin>> {
-        self.by_name.values().flatten().map(Arc::clone).collect()
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        self.by_name.values().flatten().cloned().collect()
+    }
+
+    /// Everything that is loaded, whether a name means it or not.
+    pub(crate) fn all(&self) -> Vec<Arc<LoadedPlugin>> {
+        self.by_digest.values().map(Arc::clone).collect()
     }
 
     pub(crate) fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
@@ -155,28 +216,53 @@ impl Catalog {
             ));
         };
         let Some(plugin) = newest(versions, reference.version.as_deref()) else {
-            let wanted = reference.version.as_deref().unwrap_or_default();
-            let there = versions
-                .iter()
-                .map(|plugin| plugin.version().to_string())
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(format!(
-                "plugin {:?} has no version {wanted}: there are {there}",
-                reference.plugin
-            ));
+            return Err(why_not(versions, reference));
         };
         plugin.connector(reference.action.as_deref())
     }
 }
 
-/// The newest version that begins as wanted; a pre-release only where there is nothing else.
-fn newest<'a>(
-    versions: &'a [Arc<LoadedPlugin>],
-    wanted: Option<&str>,
-) -> Option<&'a Arc<LoadedPlugin>> {
+/// Why no version of a plugin is what a workflow wants.
+fn why_not(versions: &[Listed], reference: &TypeRef) -> String {
+    let name = &reference.plugin;
+    let wanted = reference.version.as_deref();
+    let fits =
+        |listed: &&Listed| wanted.is_none_or(|wanted| begins(listed.plugin.version(), wanted));
+    match versions.iter().find(fits) {
+        Some(Listed {
+            standing: Standing::Disabled,
+            ..
+        }) => format!(
+            "plugin {name:?} is disabled: `millwork plugin enable {name}` lets new runs use it again"
+        ),
+        Some(Listed {
+            plugin,
+            standing: Standing::AwaitsConsent { more },
+        }) => format!(
+            "plugin {name:?} in version {} asks for more than was agreed to ({}): `millwork plugin agree {name}` lets new runs use it",
+            plugin.version(),
+            more.join(", ")
+        ),
+        Some(_) | None => {
+            let there = versions
+                .iter()
+                .map(|listed| listed.plugin.version().to_string());
+            let there: Vec<_> = there.collect();
+            format!(
+                "plugin {name:?} has no version {}: there are {}",
+                wanted.unwrap_or_default(),
+                there.join(", ")
+            )
+        }
+    }
+}
+
+/// The newest version that begins as wanted and may be used; a pre-release only where there is nothing else.
+fn newest<'a>(versions: &'a [Listed], wanted: Option<&str>) -> Option<&'a Arc<LoadedPlugin>> {
     let mut fitting = versions
         .iter()
+        .filter(|listed| listed.standing == Standing::Active)
+        .map(|listed| &listed.plugin)
         .filter(|plugin| wanted.is_none_or(|wanted| begins(plugin.version(), wanted)));
     fitting
         .clone()

@@ -49,6 +49,8 @@ pub(crate) struct FileState {
     /// What the file means now, or meant when it was last good.
     pub(crate) plugin: Option<Arc<LoadedPlugin>>,
     pub(crate) refusal: Option<String>,
+    /// How it looked last time, where it was changing then: somebody may still be writing it.
+    pub(crate) changing: Option<Seen>,
 }
 
 /// How a file looks from outside: where this has not changed, it is not read again.

@@ -120,6 +120,12 @@ impl Powers {
         Self::new(plugin, &[], Grant::default())
     }
 
+    /// What the operator grants.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
     /// Which addresses its HTTP may reach.
     #[must_use]
     pub fn networks(&self) -> &Arc<Networks> {

@@ -9,6 +9,7 @@
 //! Only this crate knows wasmtime. It decides nothing about runs, and asks nobody what time it is.
 
 mod catalog;
+mod decision;
 pub mod fake;
 mod folder;
 pub mod grant;
@@ -30,7 +31,8 @@ use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, Outcome, Resume};
 use millwork_core::time::Timestamp;
 
-pub use self::catalog::{LoadedPlugin, Origin};
+pub use self::catalog::{Listed, LoadedPlugin, Origin};
+pub use self::decision::{Decision, Decisions, Standing};
 pub use self::folder::{FolderReport, RefusedFile};
 pub use self::grant::{Grant, Grants};
 pub use self::imports::kv;

@@ -1,8 +1,10 @@
 //! The plugins of a host: loads them, knows them, runs them. The [`crate::PluginRuntime`] with a sandbox behind it.
 
+mod choice;
+mod look;
 mod runtime;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -11,9 +13,10 @@ use millwork_core::digest::Digest;
 use millwork_core::outcome::Failure;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::catalog::{Catalog, LoadedPlugin, Origin};
-use crate::folder::{self, FileState, Folder, FolderReport, RefusedFile, Seen};
-use crate::grant::{Grant, Grants, HttpRule, Network};
+use crate::catalog::{Catalog, Listed, LoadedPlugin, Origin};
+use crate::decision::Decisions;
+use crate::folder::{Folder, RefusedFile};
+use crate::grant::Grants;
 use crate::imports::kv::{KeyValue, MemoryKeyValue};
 use crate::imports::secrets::Secrets;
 use crate::limits::Limits;
@@ -57,7 +60,7 @@ impl Default for Options {
     }
 }
 
-/// PORT: finds the bytes of plugins that runs are pinned to.
+/// PORT: keeps the bytes of plugins, and finds those that runs are pinned to.
 #[async_trait]
 pub trait PluginSource: Send + Sync + 'static {
     /// Reads the bytes of a plugin; nothing where they were never kept.
@@ -65,6 +68,12 @@ pub trait PluginSource: Send + Sync + 'static {
     /// # Errors
     /// A sentence, where the store does not answer.
     async fn find(&self, digest: &Digest) -> Result<Option<StoredPlugin>, String>;
+
+    /// Keeps the bytes of a plugin before a name means it, so that every process that a run may come to can load it.
+    ///
+    /// # Errors
+    /// A sentence, where the store does not take it; then no name means it.
+    async fn keep(&self, plugin: &LoadedPlugin) -> Result<(), String>;
 }
 
 /// A plugin as the store keeps it.
@@ -84,6 +93,7 @@ pub struct Plugins {
     source: Option<Arc<dyn PluginSource>>,
     folder_path: Option<PathBuf>,
     catalog: RwLock<Catalog>,
+    decisions: RwLock<Decisions>,
     /// What is being loaded; held over all of a load, so that two never do the same work.
     loading: Mutex<Loading>,
 }
@@ -91,6 +101,7 @@ pub struct Plugins {
 #[derive(Default)]
 struct Loading {
     bundled: Vec<Arc<LoadedPlugin>>,
+    installed: Vec<Arc<LoadedPlugin>>,
     folder: Folder,
 }
 
@@ -118,6 +129,7 @@ impl Plugins {
             source,
             folder_path: folder,
             catalog: RwLock::default(),
+            decisions: RwLock::default(),
             loading: Mutex::default(),
         })
     }
@@ -133,110 +145,11 @@ impl Plugins {
         let mut loading = self.loading.lock().await;
         for wasm in components {
             let plugin = self.load(wasm, Origin::Bundled).await?;
+            self.keep(&plugin).await.map_err(Refusal::Keep)?;
             loading.bundled.push(plugin);
         }
         self.publish(&loading);
         Ok(())
-    }
-
-    /// Looks into the plugins folder: loads what is new or changed, forgets the names of what is gone. What is broken
-    /// is refused with a reason, stops nothing else, and leaves what its file held before in use.
-    pub async fn load_folder(&self) -> FolderReport {
-        let Some(path) = self.folder_path.clone() else {
-            return FolderReport::default();
-        };
-        let mut loading = self.loading.lock().await;
-        let listed = tokio::task::spawn_blocking(move || folder::list(&path)).await;
-        let files = match listed
-            .map_err(std::io::Error::other)
-            .and_then(|listed| listed)
-        {
-            Ok(files) => files,
-            Err(error) => {
-                let path = self.folder_path.clone().unwrap_or_default();
-                tracing::warn!(path = %path.display(), %error, "the plugins folder cannot be read");
-                let reason = format!("the plugins folder cannot be read: {error}");
-                return FolderReport {
-                    refused: vec![RefusedFile {
-                        path,
-                        reason,
-                        still_loaded: None,
-                    }],
-                    ..FolderReport::default()
-                };
-            }
-        };
-        let mut report = FolderReport::default();
-        let folder = &mut loading.folder;
-        let is_gone = |path: &PathBuf| !files.iter().any(|(listed, _)| listed == path);
-        report.removed = folder
-            .files
-            .keys()
-            .filter(|path| is_gone(path))
-            .cloned()
-            .collect();
-        folder.files.retain(|path, _| !is_gone(path));
-        for (path, seen) in files {
-            if folder
-                .files
-                .get(&path)
-                .is_some_and(|file| file.seen == Some(seen))
-            {
-                continue;
-            }
-            match self.load_file(&path, folder).await {
-                Ok(plugin) => {
-                    report.loaded.push(Arc::clone(&plugin));
-                    folder.files.insert(
-                        path,
-                        FileState {
-                            seen: Some(seen),
-                            plugin: Some(plugin),
-                            refusal: None,
-                        },
-                    );
-                }
-                Err(refusal) => refuse(
-                    folder.files.entry(path.clone()).or_default(),
-                    &path,
-                    seen,
-                    &refusal,
-                ),
-            }
-        }
-        report.refused = folder.refused();
-        self.publish(&loading);
-        report
-    }
-
-    async fn load_file(&self, path: &Path, folder: &Folder) -> Result<Arc<LoadedPlugin>, String> {
-        let (file, max) = (path.to_owned(), self.sandbox.limits.wasm_max_bytes);
-        let read = tokio::task::spawn_blocking(move || folder::read(&file, max)).await;
-        let wasm = read
-            .unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
-            .map_err(|refusal| in_words(&refusal))?;
-        let plugin = self
-            .load(wasm, Origin::File(path.to_owned()))
-            .await
-            .map_err(|refusal| in_words(&refusal))?;
-        let is_twin = |other: &LoadedPlugin| {
-            other.name() == plugin.name()
-                && other.version() == plugin.version()
-                && other.digest != plugin.digest
-        };
-        let twin = folder
-            .files
-            .iter()
-            .find(|(other, file)| *other != path && file.plugin.as_deref().is_some_and(is_twin));
-        match twin {
-            Some((other, _)) => Err(format!(
-                "{}@{} is already loaded from {} with other bytes: give it another version, or remove one of the files",
-                plugin.name(),
-                plugin.version(),
-                other.display()
-            )),
-            None => Ok(plugin),
-        }
     }
 
     /// Loads a plugin that a run is pinned to, or that somebody wants to look at. No name will mean it.
@@ -258,7 +171,7 @@ impl Plugins {
 
     /// Every plugin that has a name, in order of names, the newest versions first.
     #[must_use]
-    pub fn list(&self) -> Vec<Arc<LoadedPlugin>> {
+    pub fn list(&self) -> Vec<Listed> {
         self.catalog
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -279,6 +192,13 @@ impl Plugins {
             .get(digest)
     }
 
+    async fn keep(&self, plugin: &LoadedPlugin) -> Result<(), String> {
+        match &self.source {
+            Some(source) => source.keep(plugin).await,
+            None => Ok(()),
+        }
+    }
+
     async fn load(&self, wasm: Bytes, origin: Origin) -> Result<Arc<LoadedPlugin>, Refusal> {
         let program = self.sandbox.load(wasm.clone()).await?;
         Ok(Arc::new(self.equip(program, wasm, origin)))
@@ -292,15 +212,7 @@ impl Plugins {
             manifest,
             pre,
         } = program;
-        let grant = match self.grants.get(&manifest.name) {
-            Some(grant) => grant.clone(),
-            // A file that calls itself like a bundled plugin does not inherit from it.
-            None if origin == Origin::Bundled => {
-                bundled_grant(&manifest.name, self.bound_to_loopback)
-            }
-            None => Grant::default(),
-        };
-        let outfit = self.sandbox.outfit(&manifest.name, &manifest.asks, grant);
+        let outfit = self.outfit(&manifest, &origin);
         let calls_max = usize::try_from(self.sandbox.limits.calls_in_flight_per_plugin_max)
             .unwrap_or(usize::MAX);
         let permits = Semaphore::new(calls_max.clamp(1, Semaphore::MAX_PERMITS));
@@ -312,23 +224,10 @@ impl Plugins {
             imports: facts.imports,
             pure: facts.pure,
             pre,
-            outfit,
+            outfit: RwLock::new(outfit),
             permits,
             metrics: CallMetrics::default(),
         }
-    }
-
-    /// Says what names mean from now on. A file wins over a bundled plugin of the same name and version.
-    fn publish(&self, loading: &Loading) {
-        let plugins = loading
-            .bundled
-            .iter()
-            .map(Arc::clone)
-            .chain(loading.folder.plugins());
-        self.catalog
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .name_all(plugins);
     }
 
     /// Finds the plugin that a run is pinned to; loads it where only the store has it.
@@ -373,29 +272,6 @@ impl Plugins {
             .await
             .map_err(|refusal| missing(in_words(&refusal)))
     }
-}
-
-/// What a bundled plugin may do where the operator says nothing about it.
-fn bundled_grant(name: &str, bound_to_loopback: bool) -> Grant {
-    if name != "webhook" {
-        return Grant::default();
-    }
-    let private_networks = if bound_to_loopback {
-        vec![Network::Loopback]
-    } else {
-        Vec::new()
-    };
-    Grant {
-        http: vec![HttpRule::any()],
-        private_networks,
-        ..Grant::default()
-    }
-}
-
-fn refuse(file: &mut FileState, path: &Path, seen: Seen, reason: &str) {
-    tracing::warn!(path = %path.display(), reason, "a plugin is refused");
-    file.seen = Some(seen);
-    file.refusal = Some(reason.to_owned());
 }
 
 /// A refusal with what caused it.

@@ -43,7 +43,13 @@ struct Route {
 }
 
 /// Methods that are counted by name; the others share one.
-const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::HEAD, Method::DELETE];
+const METHODS: [Method; 5] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::HEAD,
+    Method::DELETE,
+];
 
 /// Statuses that are counted by number; the others share one.
 const STATUSES: [u16; 17] = [

@@ -79,6 +79,10 @@ problems! {
     /// What a caller may be told who is not let in.
     NotAdmitted = [Unauthenticated, Forbidden];
     RunFinished = [RunFinished];
+    UnknownPlugin = [UnknownPlugin];
+    PluginRefused = [PluginVersionTaken, PluginRefused];
+    PluginInUse = [PluginInUse];
+    PluginConfigured = [PluginConfigured];
     SignalRefused = [RunFinished, TooManySignals];
     IdempotencyKeyReused = [IdempotencyKeyReused, PluginMissing];
     /// What may be wrong with any body.

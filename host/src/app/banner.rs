@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use millwork_plugin::RefusedFile;
+use millwork_plugin::{Listed, RefusedFile, Standing};
 
 use super::plugins::Loaded;
 use super::role::Role;
@@ -19,9 +19,13 @@ pub(super) fn print(address: SocketAddr, role: Role, config: &Config, loaded: &L
     println!("  store    {}", storage::describe(config));
     println!("  bus      {}", messaging::describe(config));
     println!("  plugins  {}", config.plugins_dir().display());
-    for plugin in loaded.plugins.list() {
+    for Listed { plugin, standing } in loaded.plugins.list() {
+        let note = match standing {
+            Standing::Active => String::new(),
+            other => format!(" ({other})"),
+        };
         println!(
-            "           {} {}  {}",
+            "           {} {}{note}  {}",
             plugin.name(),
             plugin.version(),
             plugin.manifest.description

@@ -1,4 +1,5 @@
-//! Loads the plugins at start: those that the binary carries, then those of the folder.
+//! Loads the plugins at start: those that the binary carries, then those of the folder. A run in flight goes on with the bytes
+//! that it began with when the file is gone: they are kept in the store before anything can be triggered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,10 +7,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
-use millwork_plugin::{FolderReport, LoadedPlugin, Options, Origin, Plugins, Secrets};
-use millwork_store::{Plugin, Store};
+use millwork_plugin::{FolderReport, Options, Plugins, Secrets};
+use millwork_store::Store;
 
-use crate::api::{ActionView, PluginView};
 use crate::config::{Config, Secret};
 use crate::kept::Kept;
 
@@ -48,71 +48,10 @@ pub(super) async fn load(
         .await
         .context("a plugin that is part of this program was refused")?;
     let folder = plugins.load_folder().await;
-    // Kept before anything can be triggered: a run in flight goes on with the bytes it began with, when the file is gone.
-    for plugin in plugins.list() {
-        store
-            .insert_plugin(stored(&plugin))
-            .await
-            .with_context(|| format!("could not keep the plugin {}", plugin.name()))?;
-    }
     Ok(Loaded {
         plugins: Arc::new(plugins),
         folder,
     })
-}
-
-fn stored(plugin: &LoadedPlugin) -> Plugin {
-    Plugin {
-        digest: plugin.digest,
-        name: plugin.name().to_owned(),
-        version: plugin.version().to_string(),
-        bundled: plugin.origin == Origin::Bundled,
-        wasm: plugin.wasm.to_vec(),
-    }
-}
-
-/// A plugin as the API shows it.
-pub(super) fn view(plugin: &LoadedPlugin) -> PluginView {
-    let origin = match &plugin.origin {
-        Origin::Bundled => "bundled".to_owned(),
-        Origin::File(path) => path.display().to_string(),
-        Origin::Stored => "store".to_owned(),
-    };
-    let actions = plugin.manifest.actions.iter().map(|action| ActionView {
-        name: action.name.clone(),
-        title: action.title.clone(),
-        description: action.description.clone(),
-        config_schema: action.config_schema().clone(),
-        output_schema: action.output_schema.clone(),
-        examples: action
-            .examples
-            .iter()
-            .map(|example| example.config.value().clone())
-            .collect(),
-        read_only: action.traits.read_only,
-        idempotent: action.traits.idempotent,
-        destructive: action.traits.destructive,
-        timeout_ms: action
-            .timeout
-            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
-        attempts_max: action.attempts_max,
-    });
-    PluginView {
-        name: plugin.name().to_owned(),
-        version: plugin.version().to_string(),
-        digest: plugin.digest.to_string(),
-        description: plugin.manifest.description.clone(),
-        actions: actions.collect(),
-        origin,
-        pure: plugin.pure,
-        asks: plugin
-            .manifest
-            .asks
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        missing_grants: plugin.ungranted().map(ToString::to_string).collect(),
-    }
 }
 
 /// The secrets of the configuration.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use millwork_store::postgres::{Address, Held, Hold, Options, Postgres};
 use millwork_store::sqlite::{self, Sqlite};
-use millwork_store::{Access, Store};
+use millwork_store::{Access, Registry, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::role::Role;
@@ -16,6 +16,7 @@ use crate::config::{BusKind, Config, StoreKind};
 pub(super) struct Storage {
     pub(super) store: Arc<dyn Store>,
     pub(super) access: Arc<dyn Access>,
+    pub(super) registry: Arc<dyn Registry>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) held: Option<Held>,
 }
@@ -56,17 +57,17 @@ pub(super) async fn open_for_access(config: &Config) -> Result<Storage> {
     opened.with_clock(None).await
 }
 
-/// One store, by its two ports.
-struct Opened(Arc<dyn Store>, Arc<dyn Access>);
+/// One store, by its ports.
+struct Opened(Arc<dyn Store>, Arc<dyn Access>, Arc<dyn Registry>);
 
 impl Opened {
-    fn new(store: impl Store + Access) -> Self {
+    fn new(store: impl Store + Access + Registry) -> Self {
         let store = Arc::new(store);
-        Self(Arc::clone(&store) as _, store)
+        Self(Arc::clone(&store) as _, Arc::clone(&store) as _, store)
     }
 
     async fn with_clock(self, held: Option<Held>) -> Result<Storage> {
-        let Self(store, access) = self;
+        let Self(store, access, registry) = self;
         let clock: Arc<dyn Clock> = match DatabaseClock::follow(Arc::clone(&store)).await? {
             Some(clock) => Arc::new(clock),
             None => Arc::new(SystemClock),
@@ -74,6 +75,7 @@ impl Opened {
         Ok(Storage {
             store,
             access,
+            registry,
             clock,
             held,
         })

@@ -7,5 +7,6 @@ mod cluster_faults;
 mod cluster_in_memory;
 mod contract;
 mod engine_in_memory;
+mod plugins;
 mod process;
 mod signals_in_memory;

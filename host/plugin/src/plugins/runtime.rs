@@ -26,7 +26,7 @@ impl PluginRuntime for Plugins {
         let began = Instant::now();
         let reply = self
             .sandbox
-            .invoke(&plugin.pre, &plugin.outfit, &plugin.permits, call)
+            .invoke(&plugin.pre, &plugin.outfit(), &plugin.permits, call)
             .await;
         plugin
             .metrics

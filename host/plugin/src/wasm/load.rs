@@ -44,6 +44,9 @@ pub enum Refusal {
     /// What it says of itself does not hold.
     #[error("what it says of itself does not hold: {}", .0.join("; "))]
     Manifest(Vec<String>),
+    /// Nobody keeps its bytes, so a run that uses it could be lost.
+    #[error("its bytes could not be kept: {0}")]
+    Keep(String),
     /// The bytes are not those that were asked for.
     #[error("these bytes have the digest {found}, not {wanted}")]
     Digest {

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millwork_core::connector::TypeRef;
 use millwork_core::digest::Digest;
-use millwork_plugin::{Limits, Options, PluginRuntime as _, PluginSource, Plugins, StoredPlugin};
+use millwork_plugin::{
+    Limits, LoadedPlugin, Options, PluginRuntime as _, PluginSource, Plugins, StoredPlugin,
+};
 use serde_json::json;
 
 use crate::support::{Guest, component, describing};
@@ -182,6 +184,10 @@ impl PluginSource for Store {
             wasm: self.0.clone(),
             bundled: false,
         }))
+    }
+
+    async fn keep(&self, _: &LoadedPlugin) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -52,6 +52,8 @@ kinds! {
         "this needs the scope `write`, and the token \"shop\" has `read,trigger`";
     UnknownWorkflow = NOT_FOUND, "unknown-workflow", "Unknown workflow",
         "Workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 not found";
+    UnknownPlugin = NOT_FOUND, "unknown-plugin", "Unknown plugin",
+        "there is no plugin \"slack\" in version 1.0.0";
     UnknownRun = NOT_FOUND, "unknown-run", "Unknown run",
         "Workflow run not found";
     UnknownToken = NOT_FOUND, "unknown-token", "Unknown token",
@@ -70,10 +72,18 @@ kinds! {
         "the idempotency key \"order-7\" was used with another request";
     PluginMissing = CONFLICT, "plugin-missing", "Plugin missing",
         "workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 cannot start: there is no plugin \"slack\"";
+    PluginVersionTaken = CONFLICT, "plugin-version-taken", "Plugin version taken",
+        "slack@1.0.0 is there already with other bytes (c0ffee…): give yours another version";
+    PluginInUse = CONFLICT, "plugin-in-use", "Plugin in use",
+        "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 is pinned to slack@1.0.0 and has not ended: disable the plugin, and remove it when no run needs it";
+    PluginConfigured = CONFLICT, "plugin-configured", "Plugin configured",
+        "the configuration says what \"slack\" may do, under [plugins.grants.slack]: change it there";
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "Too large",
         "the payload is larger than 2097152 bytes, the limit (limits.payload_max_bytes)";
     WrongContentType = UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type",
         "send the body as JSON, with the header Content-Type: application/json";
+    PluginRefused = UNPROCESSABLE_ENTITY, "plugin-refused", "Plugin refused",
+        "the plugin is refused: this is not WebAssembly: it starts with 6e 6f 6e 73";
     InvalidDefinition = UNPROCESSABLE_ENTITY, "invalid-definition", "Invalid definition",
         "the definition does not hold: /steps/0/type: is missing: a step needs it";
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request",

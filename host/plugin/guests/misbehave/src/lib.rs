@@ -95,6 +95,10 @@ impl Guest for Misbehave {
             "giant" => manifest.description = "x".repeat(3 << 20),
             "other" => "other".clone_into(&mut manifest.name),
             "newer" => "2.0.0".clone_into(&mut manifest.version),
+            "modest" => {
+                "0.9.0".clone_into(&mut manifest.version);
+                manifest.asks = vec![Ask::Kv];
+            }
             // Without any power, all of this is denied; what the answers were becomes the description.
             "powers" => {
                 manifest.description =
