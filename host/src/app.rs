@@ -3,6 +3,7 @@
 mod banner;
 mod health;
 mod messaging;
+mod plugin;
 mod plugins;
 mod role;
 mod storage;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             runtime()?.block_on(storage::migrate(&config))
         }
         Command::Token(command) => runtime()?.block_on(tokens::run(command)),
+        Command::Plugin(command) => plugin::run(command, &runtime()?),
         Command::Health(health) => health::ask(&health.url),
         Command::Config(ConfigCommand::Show(settings)) => {
             print!("{}", config::reference::show(&load(settings)?)?);

@@ -1,5 +1,7 @@
 //! The command line, as it reads. What the commands do is elsewhere.
 
+pub mod plugin;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -51,6 +53,14 @@ pub enum Command {
     )]
     #[command(after_help = "Example:\n  millwork token create shop --scope trigger --expires 90d")]
     Token(TokenCommand),
+    /// Write, try out and manage plugins.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    #[command(after_help = "Example:\n  millwork plugin new tickets --lang rust")]
+    Plugin(plugin::PluginCommand),
     /// Ask a running process whether it is well; ends with 0 where it is.
     #[command(after_help = "Example:\n  millwork health --url http://127.0.0.1:8002/health/ready")]
     Health(Health),

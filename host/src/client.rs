@@ -62,6 +62,16 @@ impl Client {
     /// # Errors
     /// Where nobody answers; or with what the server has to say against it.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
+        self.converse(method, path, body).await
+    }
+
+    async fn converse(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Value> {
         let base = &self.base;
         let exchange = self.exchange(method, path, body);
         let (status, text) = tokio::time::timeout(PATIENCE, exchange)
@@ -78,11 +88,20 @@ impl Client {
         bail!("{}", refusal(status, &answer))
     }
 
+    /// Posts what is no JSON, and reads the answer.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn send(&self, path: &str, content_type: &'static str, body: Bytes) -> Result<Value> {
+        self.converse(Method::POST, path, Some((content_type, body)))
+            .await
+    }
+
     async fn exchange(
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<(&'static str, Bytes)>,
     ) -> Result<(u16, Bytes)> {
         let mut request = Request::builder()
             .method(method)
@@ -93,9 +112,9 @@ impl Client {
         }
         let body = match body {
             None => Bytes::new(),
-            Some(body) => {
-                request = request.header(CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
+            Some((content_type, body)) => {
+                request = request.header(CONTENT_TYPE, content_type);
+                body
             }
         };
         let answer = self.http.request(request.body(Full::new(body))?).await?;

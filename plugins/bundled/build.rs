@@ -1,5 +1,7 @@
 //! Builds the plugins for `wasm32-wasip2` by a cargo of its own, and writes the source that includes them.
 
+mod sdks;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -99,6 +101,10 @@ fn build() -> Result<(), String> {
             guests,
         );
     }
+    for path in ["sdk/javascript", "sdk/python"] {
+        println!("cargo::rerun-if-changed={}", root.join(path).display());
+    }
+    source += &sdks::source(&root, &out)?;
     let file = out.join("components.rs");
     fs::write(&file, source).map_err(|error| format!("could not write {}: {error}", file.display()))
 }

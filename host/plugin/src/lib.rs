@@ -34,13 +34,15 @@ use millwork_core::time::Timestamp;
 pub use self::catalog::{Listed, LoadedPlugin, Origin};
 pub use self::decision::{Decision, Decisions, Standing};
 pub use self::folder::{FolderReport, RefusedFile};
-pub use self::grant::{Grant, Grants};
+pub use self::grant::{Ask, Grant, Grants, HttpRule, Network};
+pub use self::imports::http::tape::{Recorded, Tape};
 pub use self::imports::kv;
 pub use self::imports::secrets::{Secret, Secrets};
 pub use self::limits::Limits;
 pub use self::manifest::{Action, Example, Manifest, Traits};
 pub use self::plugins::{Options, PluginSource, Plugins, StoredPlugin};
-pub use self::wasm::gate::{Mismatch, Unfit};
+pub use self::wasm::call::Used;
+pub use self::wasm::gate::{Mismatch, Unfit, acts};
 pub use self::wasm::load::{Refusal, digest};
 pub use self::wasm::sandbox::SandboxError;
 

@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, Listed, LoadedPlugin, Origin};
 use crate::decision::Decisions;
 use crate::folder::{Folder, RefusedFile};
 use crate::grant::Grants;
+use crate::imports::http::tape::Tape;
 use crate::imports::kv::{KeyValue, MemoryKeyValue};
 use crate::imports::secrets::Secrets;
 use crate::limits::Limits;
@@ -43,6 +44,8 @@ pub struct Options {
     pub secrets: Option<Arc<dyn Secrets>>,
     /// Where the bytes of a plugin are found that a run is pinned to and that no file holds any longer.
     pub source: Option<Arc<dyn PluginSource>>,
+    /// Recorded answers in place of the network, or a place to record them: for authors who try a plugin out.
+    pub tape: Option<Arc<Tape>>,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             key_value: Arc::new(MemoryKeyValue::default()),
             secrets: None,
             source: None,
+            tape: None,
         }
     }
 }
@@ -120,8 +124,9 @@ impl Plugins {
             key_value,
             secrets,
             source,
+            tape,
         } = options;
-        let sandbox = Sandbox::new(limits, cache_folder.as_deref(), key_value, secrets)?;
+        let sandbox = Sandbox::new(limits, cache_folder.as_deref(), key_value, secrets, tape)?;
         Ok(Self {
             sandbox: Arc::new(sandbox),
             grants,

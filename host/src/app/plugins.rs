@@ -38,6 +38,7 @@ pub(super) async fn load(
         key_value: Arc::clone(&kept) as _,
         secrets: Some(Arc::new(Configured(config.secrets.clone()))),
         source: Some(kept),
+        tape: None,
     })
     .context("could not start the plugin sandbox")?;
     let bundled = millwork_bundled::PLUGINS

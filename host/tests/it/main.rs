@@ -3,6 +3,7 @@
 mod support;
 
 mod access;
+mod authors;
 mod cluster_faults;
 mod cluster_in_memory;
 mod contract;

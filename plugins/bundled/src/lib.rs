@@ -1,4 +1,4 @@
-//! The first-party plugins as component bytes, so that the one binary brings them along.
+//! The first-party plugins as component bytes, and the SDKs as text, so that the one binary brings them along.
 //!
 //! The build script builds them for `wasm32-wasip2` from the same workspace; which ones is a list in there.
 

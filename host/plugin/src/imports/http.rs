@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod door;
 mod redirect;
+pub(crate) mod tape;
 
 use std::time::Duration;
 

@@ -273,6 +273,7 @@ mod tests {
             Arc::clone(&powers),
             &Clients::new(&limits),
             Arc::clone(&limits),
+            None,
         );
         Outfit {
             plugin: "slack".into(),

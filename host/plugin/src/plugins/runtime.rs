@@ -11,27 +11,35 @@ use millwork_core::outcome::Failure;
 use super::Plugins;
 use crate::catalog::LoadedPlugin;
 use crate::schema::{Pruned, Values};
+use crate::wasm::call::Used;
 use crate::{FieldError, Invocation, PluginRuntime, Reply};
 
-#[async_trait]
-impl PluginRuntime for Plugins {
-    async fn invoke(&self, call: Invocation) -> Reply {
+impl Plugins {
+    /// [`PluginRuntime::invoke`], with what the call took.
+    pub async fn invoke_measured(&self, call: Invocation) -> (Reply, Used) {
         let plugin = match self.find(&call.plugin).await {
             Ok(plugin) => plugin,
-            Err(failure) => return Reply::failed(failure),
+            Err(failure) => return (Reply::failed(failure), Used::default()),
         };
         if let Err(failure) = check_call(&plugin, &call) {
-            return Reply::failed(failure);
+            return (Reply::failed(failure), Used::default());
         }
         let began = Instant::now();
-        let reply = self
+        let (reply, used) = self
             .sandbox
             .invoke(&plugin.pre, &plugin.outfit(), &plugin.permits, call)
             .await;
         plugin
             .metrics
             .record(plugin.name(), &reply.result, began.elapsed());
-        reply
+        (reply, used)
+    }
+}
+
+#[async_trait]
+impl PluginRuntime for Plugins {
+    async fn invoke(&self, call: Invocation) -> Reply {
+        self.invoke_measured(call).await.0
     }
 
     async fn validate(&self, connector: &Connector, config: &serde_json::Value) -> Vec<FieldError> {

@@ -18,6 +18,13 @@ use crate::imports::clock::Clock;
 use crate::imports::log::Speaker;
 use crate::{FieldError, Invocation, LogLine, Reply};
 
+/// What a call took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// The memory that the guest had at the end, in bytes.
+    pub memory_bytes: usize,
+}
+
 /// What is asked of an instance: the future borrows the store and the guest, and nothing else.
 type Asking<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
 
@@ -29,7 +36,7 @@ impl Sandbox {
         outfit: &Arc<Outfit>,
         own_permits: &Semaphore,
         call: Invocation,
-    ) -> Reply {
+    ) -> (Reply, Used) {
         // The plugin's own permit first: whoever holds one of the others never waits for anything but the end of a call.
         let (_own, _any) = (own_permits.acquire().await, self.permits.acquire().await);
         let allowed = call.timeout.min(self.limits.call_max());
@@ -42,15 +49,16 @@ impl Sandbox {
         let state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
         let (action, config) = (call.action.clone(), call.config.text().to_owned());
         let context = convert::context(call, allowed);
-        let (answer, log) = self
+        let (answer, log, used) = self
             .ask(pre, state, allowed, |store, guest| {
                 Box::pin(async move { guest.call_invoke(store, &context, &action, &config).await })
             })
             .await;
-        Reply {
+        let reply = Reply {
             result: answer.and_then(|answer| convert::result(answer, &self.limits)),
             log,
-        }
+        };
+        (reply, used)
     }
 
     /// Asks a plugin what it is, without giving it any power.
@@ -76,7 +84,7 @@ impl Sandbox {
         let _permit = self.permits.acquire().await;
         let allowed = self.limits.question_max();
         let action = action.to_owned();
-        let (answer, _) = self
+        let (answer, ..) = self
             .ask(pre, self.powerless_state(), allowed, |store, guest| {
                 Box::pin(async move { guest.call_validate(store, &action, &config).await })
             })
@@ -99,7 +107,7 @@ impl Sandbox {
         state: State,
         allowed: Duration,
         ask: impl for<'a> FnOnce(&'a mut Store<State>, &'a Plugin) -> Asking<'a, R> + Send,
-    ) -> (Result<R, Failure>, Vec<LogLine>) {
+    ) -> (Result<R, Failure>, Vec<LogLine>, Used) {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
@@ -119,6 +127,9 @@ impl Sandbox {
             Err(_) => Err(trap::timed_out(allowed, &self.limits)),
         };
         state.gather_output();
-        (answer, store.into_data().log.finish())
+        let used = Used {
+            memory_bytes: state.limiter.memory_taken_bytes(),
+        };
+        (answer, store.into_data().log.finish(), used)
     }
 }

@@ -101,6 +101,18 @@ const WASI: [(&str, Acts); 19] = [
 ];
 const WASI_HTTP_TYPES: &str = "wasi:http/types";
 
+/// Whether using an import, as a component names it, acts on the world. Nothing where this host does not have it.
+#[must_use]
+pub fn acts(import: &str) -> Option<bool> {
+    let name = split(import).0;
+    if name == WASI_HTTP_TYPES {
+        return Some(false);
+    }
+    let mut offered = MILLWORK.iter().chain(&WASI);
+    let found = offered.find(|(offered, _)| *offered == name);
+    found.map(|(_, acts)| *acts == Acts::Yes)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Acts {
     Yes,

@@ -14,6 +14,7 @@ use crate::grant::{Ask, Grant, Powers};
 use crate::imports::Outfit;
 use crate::imports::http::client::Clients;
 use crate::imports::http::door::Door;
+use crate::imports::http::tape::Tape;
 use crate::imports::kv::KeyValue;
 use crate::imports::secrets::Secrets;
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ pub(crate) struct Sandbox {
     clients: Clients,
     kv: Arc<dyn KeyValue>,
     secrets: Option<Arc<dyn Secrets>>,
+    tape: Option<Arc<Tape>>,
     /// For plugins that are asked what they are: without any power.
     pub(crate) powerless: Arc<Outfit>,
 }
@@ -52,6 +54,7 @@ impl Sandbox {
         cache_folder: Option<&Path>,
         kv: Arc<dyn KeyValue>,
         secrets: Option<Arc<dyn Secrets>>,
+        tape: Option<Arc<Tape>>,
     ) -> Result<Self, SandboxError> {
         let problems = limits.problems();
         if !problems.is_empty() {
@@ -78,6 +81,7 @@ impl Sandbox {
             &kv,
             None,
             &limits,
+            None,
         ));
         Ok(Self {
             engine,
@@ -87,6 +91,7 @@ impl Sandbox {
             clients,
             kv,
             secrets,
+            tape,
             powerless,
             limits,
         })
@@ -102,6 +107,7 @@ impl Sandbox {
             &self.kv,
             self.secrets.clone(),
             &self.limits,
+            self.tape.clone(),
         ))
     }
 }
@@ -114,9 +120,16 @@ fn outfit(
     kv: &Arc<dyn KeyValue>,
     secrets: Option<Arc<dyn Secrets>>,
     limits: &Arc<Limits>,
+    tape: Option<Arc<Tape>>,
 ) -> Outfit {
     let powers = Arc::new(Powers::new(plugin, asks, grant));
-    let door = Door::new(plugin, Arc::clone(&powers), clients, Arc::clone(limits));
+    let door = Door::new(
+        plugin,
+        Arc::clone(&powers),
+        clients,
+        Arc::clone(limits),
+        tape,
+    );
     Outfit {
         plugin: plugin.into(),
         powers,

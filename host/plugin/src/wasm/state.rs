@@ -146,6 +146,7 @@ pub(crate) struct Limiter {
     tables_max: usize,
     memories_max: usize,
     pub(crate) refused: Option<Refused>,
+    memory_taken_bytes: usize,
 }
 
 /// What the guest asked for and did not get.
@@ -165,7 +166,15 @@ impl Limiter {
             tables_max: count(limits.tables_max),
             memories_max: count(limits.memories_max),
             refused: None,
+            memory_taken_bytes: 0,
         }
+    }
+}
+
+impl Limiter {
+    /// How much memory the guest was given. It gives none back.
+    pub(crate) const fn memory_taken_bytes(&self) -> usize {
+        self.memory_taken_bytes
     }
 }
 
@@ -182,6 +191,7 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         };
         self.memory_left_bytes = left;
+        self.memory_taken_bytes += more;
         Ok(true)
     }
 

@@ -14,6 +14,7 @@ use url::{Host, Url};
 
 use super::client::{Body, Client, Clients, ConnectTimeout, ResolveError};
 use super::redirect;
+use super::tape::Tape;
 use crate::grant::{self, AddressClass, Power, Powers};
 use crate::limits::{self, Limits};
 
@@ -26,6 +27,7 @@ pub(crate) struct Door {
     powers: Arc<Powers>,
     client: Client,
     limits: Arc<Limits>,
+    tape: Option<Arc<Tape>>,
 }
 
 /// A whole request.
@@ -70,6 +72,7 @@ impl Door {
         powers: Arc<Powers>,
         clients: &Clients,
         limits: Arc<Limits>,
+        tape: Option<Arc<Tape>>,
     ) -> Self {
         let client = clients.for_networks(powers.networks());
         Self {
@@ -77,6 +80,7 @@ impl Door {
             powers,
             client,
             limits,
+            tape,
         }
     }
 
@@ -86,6 +90,22 @@ impl Door {
 
     /// Sends a request, follows redirects and gathers the answer.
     pub(crate) async fn exchange(&self, exchange: Exchange) -> Result<Answer, HttpError> {
+        let Some(tape) = &self.tape else {
+            return self.send(exchange).await;
+        };
+        self.allow(&exchange.method, &exchange.url)?;
+        if let Some(answer) = tape.next(&exchange.url) {
+            return answer;
+        }
+        let mut place = exchange.url.clone();
+        place.set_query(None);
+        let request = format!("{} {place}", exchange.method);
+        let answer = self.send(exchange).await?;
+        tape.note(request, &answer);
+        Ok(answer)
+    }
+
+    async fn send(&self, exchange: Exchange) -> Result<Answer, HttpError> {
         match exchange.timeout {
             Some(timeout) => tokio::time::timeout(timeout, self.follow(exchange))
                 .await
@@ -161,6 +181,13 @@ impl Door {
         }))
     }
 
+    fn allow(&self, method: &Method, url: &Url) -> Result<(), HttpError> {
+        let power = Power::Http { method, url };
+        self.powers
+            .allows(power)
+            .map_err(|denied| HttpError::Denied(denied.0))
+    }
+
     /// Sends one request and waits for the head of its answer. Everything passes here: whatever may not leave is
     /// refused in this function or in the resolver below it. The request goes to the URL that was judged; where it said
     /// itself that it goes is overwritten.
@@ -170,12 +197,7 @@ impl Door {
         mut request: Request<Body>,
     ) -> Result<Response<Incoming>, HttpError> {
         *request.uri_mut() = check(request.method(), url)?;
-        self.powers
-            .allows(Power::Http {
-                method: request.method(),
-                url,
-            })
-            .map_err(|denied| HttpError::Denied(denied.0))?;
+        self.allow(request.method(), url)?;
         // The connector looks up names only; an address is taken as it is written.
         let literal: Option<IpAddr> = match url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
