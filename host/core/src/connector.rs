@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::definition::cut;
+use crate::definition::{Problem, ScheduleTrigger, cut};
 use crate::digest::Digest;
 
 /// The `type` of a step: a plugin's name with an optional action and an optional version,
@@ -102,6 +102,17 @@ pub trait Catalog {
     /// # Errors
     /// A sentence for the author of the workflow: what is unknown, and the nearest thing that is known.
     fn resolve(&self, reference: &TypeRef) -> Result<Connector, String>;
+
+    /// Says what is wrong with a JSON Schema, each with its place in it. Nothing, where no judge is at hand.
+    fn check_schema(&self, _schema: &serde_json::Value) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Says what is wrong with a schedule, each with its place in it (`/cron`, `/timezone`). Nothing, where no judge of
+    /// times is at hand.
+    fn check_schedule(&self, _schedule: &ScheduleTrigger) -> Vec<Problem> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,60 @@
 //! A definition that has been checked: its steps as a graph, its expressions compiled.
 //!
-//! A [`Graph`] can only come from [`check`], which returns every problem at once; nothing behind it checks again.
+//! A [`Graph`] can only come from [`check`] or [`Graph::load`], which return every problem at once; nothing behind them
+//! checks again. `graph/build.rs` makes it.
 
+mod build;
+mod child;
 mod names;
 mod order;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::connector::{Catalog, Connector};
-use crate::definition::{Definition, Delivery, Problem, Problems, StepDefinition, cut, unknown};
+use crate::connector::{Catalog, Connector, TypeRef};
+use crate::definition::{
+    Concurrency, Definition, Delivery, OnError, Problem, Problems, RateLimit, StepDefinition,
+    Trigger,
+};
 use crate::expression::Expression;
-use crate::pointer::Pointer;
+use crate::limits::Limits;
 use crate::retry::RetryPolicy;
-use crate::template::{Template, Vocabulary as _};
-use names::Names;
+use crate::template::Template;
 
 /// A checked definition. What a run needs to know of its workflow.
 #[derive(Debug)]
 pub struct Graph {
     /// The workflow's name.
     pub name: String,
+    /// The author's own label.
+    pub id: Option<String>,
+    /// Words to find it and its runs by.
+    pub labels: BTreeMap<String, String>,
+    /// The JSON Schema of the payload.
+    pub input: Option<Value>,
+    /// The result of a run that succeeds.
+    pub output: Option<Template>,
+    /// How long a run may take.
+    pub timeout: Option<Duration>,
+    /// How many runs may be under way at a time.
+    pub concurrency: Option<Concurrency<Template>>,
+    /// How many runs may begin in a span of time.
+    pub rate_limit: Option<RateLimit<Template>>,
+    /// Which of the runs that wait goes first: 1 before 5.
+    pub priority: u8,
+    /// What starts a run, besides who asks for one.
+    pub triggers: Vec<Trigger<Expression>>,
     /// What `env` means in its expressions: what the operator allows.
     pub env: Arc<Value>,
+    /// What a run may grow to: what the operator allows.
+    pub limits: Limits,
     nodes: Vec<Node>,
     by_name: HashMap<Arc<str>, NodeIndex>,
+    stages: Stages,
 }
 
 /// Where a step stands in its graph.
@@ -36,8 +63,12 @@ pub type NodeIndex = usize;
 /// A step, with its place among the others.
 #[derive(Debug)]
 pub struct Node {
-    /// Its name.
+    /// Its name. What undoes the step `a` is called `a.compensate`.
     pub name: Arc<str>,
+    /// When in the life of a run it is done.
+    pub stage: Stage,
+    /// What does it.
+    pub work: Work,
     /// Its `type`, as written: the key of the run's pins.
     pub connector: String,
     /// Its configuration, compiled.
@@ -47,13 +78,70 @@ pub struct Node {
     /// The steps that wait for it.
     pub dependents: Vec<NodeIndex>,
     /// What has to hold, or it is skipped.
-    pub condition: Option<Expression>,
+    pub condition: Option<Condition>,
+    /// What it is repeated for, where it is a loop.
+    pub each: Option<Each>,
     /// How it is tried again.
     pub retry: RetryPolicy,
     /// How long an attempt may take; the connector's limit where absent.
     pub timeout: Option<Duration>,
     /// What a crash in the middle of an attempt means.
     pub delivery: Delivery,
+    /// What its failure means for the run.
+    pub on_error: OnError,
+    /// The step that undoes it.
+    pub compensate: Option<NodeIndex>,
+    /// The step that it undoes.
+    pub undoes: Option<NodeIndex>,
+}
+
+/// When in the life of a run a step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// In its course.
+    Steps,
+    /// After a failure: at its end, however it ends.
+    OnFailure,
+    /// At its end, however it ends.
+    Finally,
+    /// After a failure or a cancellation: it undoes a step.
+    Compensation,
+}
+
+/// What does a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// An action of a plugin.
+    Plugin,
+    /// A run of another workflow.
+    Workflow,
+}
+
+/// What has to hold, or a step is skipped.
+#[derive(Debug)]
+pub struct Condition {
+    /// What has to hold.
+    pub expression: Expression,
+    /// Whether it is asked for each item of a loop, since it names one; else once, before the list is looked at.
+    pub is_per_item: bool,
+}
+
+/// What a loop goes through.
+#[derive(Debug)]
+pub struct Each {
+    /// The list.
+    pub items: Template,
+    /// How many iterations are under way at a time.
+    pub parallel_max: u32,
+}
+
+/// Where the steps of each stage stand among the nodes.
+#[derive(Debug)]
+struct Stages {
+    steps: Range<NodeIndex>,
+    on_failure: Range<NodeIndex>,
+    finally: Range<NodeIndex>,
+    compensations: Range<NodeIndex>,
 }
 
 /// What came of checking a definition.
@@ -86,26 +174,55 @@ pub fn check(document: &Value, catalog: &dyn Catalog, env: &Arc<Value>) -> Check
     let mut problems = Problems::default();
     let definition = Definition::read(document, &mut problems);
     let mut connectors = Vec::new();
-    for (index, step) in definition.steps.iter().enumerate() {
-        if step.connector.plugin.is_empty() {
+    for (path, connector, config) in works(&definition) {
+        if connector.plugin.is_empty() || child::is_workflow(connector) {
             continue;
         }
-        match catalog.resolve(&step.connector) {
-            Ok(connector) => connectors.push(Resolved {
-                path: format!("/steps/{index}/config"),
-                reference: step.connector.to_string(),
-                connector,
-                config: step.config.clone(),
+        match catalog.resolve(connector) {
+            Ok(found) => connectors.push(Resolved {
+                path: format!("{path}/config"),
+                reference: connector.to_string(),
+                connector: found,
+                config: config.clone(),
             }),
-            Err(message) => problems.add(|| Problem::new(format!("/steps/{index}/type"), message)),
+            Err(message) => problems.add(|| Problem::new(format!("{path}/type"), message)),
         }
     }
-    let graph = Graph::build(definition, Arc::clone(env), &mut problems);
+    if let Some(schema) = definition.input.as_ref().filter(|input| input.is_object()) {
+        problems.add_below("/input", catalog.check_schema(schema));
+    }
+    for (place, trigger) in definition.triggers.iter().enumerate() {
+        if let Some(Trigger::Schedule(schedule)) = trigger {
+            problems.add_below(
+                &format!("/triggers/{place}"),
+                catalog.check_schedule(schedule),
+            );
+        }
+    }
+    let graph = build::build(definition, Arc::clone(env), &mut problems);
     Checked {
         graph: graph.filter(|_| problems.is_empty()),
         problems: problems.in_order_of(document),
         connectors,
     }
+}
+
+/// All that is to be done in a workflow, with its place.
+fn works(definition: &Definition) -> impl Iterator<Item = (String, &TypeRef, &Value)> {
+    let lists = [
+        ("/steps", &definition.steps),
+        ("/on_failure", &definition.on_failure),
+        ("/finally", &definition.finally),
+    ];
+    let steps = lists.into_iter().flat_map(|(list, steps)| {
+        let steps = steps.iter().enumerate();
+        steps.map(move |(index, step)| (format!("{list}/{index}"), step))
+    });
+    steps.flat_map(|(path, step): (String, &StepDefinition)| {
+        let undone = step.compensate.as_ref();
+        let undone = undone.map(|c| (format!("{path}/compensate"), &c.connector, &c.config));
+        std::iter::once((path, &step.connector, &step.config)).chain(undone)
+    })
 }
 
 impl Graph {
@@ -116,87 +233,14 @@ impl Graph {
     pub fn load(document: &Value, env: &Arc<Value>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
         let definition = Definition::read(document, &mut problems);
-        match Self::build(definition, Arc::clone(env), &mut problems) {
+        match build::build(definition, Arc::clone(env), &mut problems) {
             Some(graph) if problems.is_empty() => Ok(graph),
             _ => Err(problems.in_order_of(document)),
         }
     }
 
-    fn build(definition: Definition, env: Arc<Value>, problems: &mut Problems) -> Option<Self> {
-        let by_name = index_names(&definition.steps, problems);
-        let needs = resolve_needs(&definition.steps, &by_name, problems);
-        let ancestors = order::find_ancestors(&needs).unwrap_or_else(|| {
-            for circle in order::find_circles(&needs) {
-                problems
-                    .add(|| Problem::new("/steps", describe_circle(&definition.steps, &circle)));
-            }
-            // What comes before what is open until the circle is. The rest of the problems is not.
-            vec![vec![u64::MAX; needs.len().div_ceil(64)]; needs.len()]
-        });
-        let names: Vec<String> = definition
-            .steps
-            .iter()
-            .map(|step| step.name.clone())
-            .collect();
-        let by_name = names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (name.as_str(), index))
-            .collect();
-        let mut nodes = Vec::with_capacity(definition.steps.len());
-        for (index, step) in definition.steps.into_iter().enumerate() {
-            let in_scope = Names {
-                steps: &names,
-                by_name: &by_name,
-                ancestors: &ancestors[index],
-                step: &step.name,
-            };
-            let path = format!("/steps/{index}");
-            let place = format!("{path}/config");
-            let config =
-                Template::compile(&step.config, &Pointer::Root(&place), &in_scope, problems);
-            let condition = compile_condition(
-                step.condition.as_deref(),
-                &in_scope,
-                &format!("{path}/if"),
-                problems,
-            );
-            let Some(config) = config else { continue };
-            nodes.push(Node {
-                name: step.name.into(),
-                connector: step.connector.to_string(),
-                config,
-                needs: needs[index].clone(),
-                dependents: Vec::new(),
-                condition,
-                retry: step.retry,
-                timeout: step.timeout,
-                delivery: step.delivery,
-            });
-        }
-        // A step that was left out above has shifted the others; the problem it left keeps the graph from being used.
-        if nodes.len() != needs.len() {
-            return None;
-        }
-        for (index, needed) in needs.iter().enumerate() {
-            for &before in needed {
-                nodes[before].dependents.push(index);
-            }
-        }
-        let by_name = nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| (Arc::clone(&node.name), index))
-            .collect();
-        Some(Self {
-            name: definition.name,
-            env,
-            nodes,
-            by_name,
-        })
-    }
-
-    /// Every step, in the order of the definition.
+    /// Every step: those of `steps`, of `on_failure` and of `finally` in the order of the definition, then what undoes
+    /// them.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -213,114 +257,30 @@ impl Graph {
     pub fn find(&self, name: &str) -> Option<NodeIndex> {
         self.by_name.get(name).copied()
     }
-}
 
-fn index_names<'a>(
-    steps: &'a [StepDefinition],
-    problems: &mut Problems,
-) -> HashMap<&'a str, NodeIndex> {
-    let mut by_name = HashMap::with_capacity(steps.len());
-    for (index, step) in steps.iter().enumerate() {
-        if step.name.is_empty() {
-            continue;
+    /// Where the steps of a stage stand.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> Range<NodeIndex> {
+        let Stages {
+            steps,
+            on_failure,
+            finally,
+            compensations,
+        } = &self.stages;
+        match stage {
+            Stage::Steps => steps,
+            Stage::OnFailure => on_failure,
+            Stage::Finally => finally,
+            Stage::Compensation => compensations,
         }
-        if let Some(first) = by_name.insert(step.name.as_str(), index) {
-            let name = &step.name;
-            problems.add(|| {
-                Problem::new(
-                    format!("/steps/{index}/name"),
-                    format!("\"{name}\" is the name of step {first} already (counted from 0); names are unique"),
-                )
-            });
-        }
+        .clone()
     }
-    by_name
-}
 
-/// A step without `needs` waits for the one written above it.
-fn resolve_needs(
-    steps: &[StepDefinition],
-    by_name: &HashMap<&str, NodeIndex>,
-    problems: &mut Problems,
-) -> Vec<Vec<NodeIndex>> {
-    let mut resolved = Vec::with_capacity(steps.len());
-    for (index, step) in steps.iter().enumerate() {
-        let Some(names) = &step.needs else {
-            resolved.push(index.checked_sub(1).into_iter().collect());
-            continue;
-        };
-        let mut needs = Vec::with_capacity(names.len());
-        for (place, name) in names.iter().enumerate() {
-            let path = format!("/steps/{index}/needs/{place}");
-            match by_name.get(name.as_str()) {
-                Some(&before) if needs.contains(&before) => {
-                    problems.add(|| Problem::new(path, format!("\"{name}\" is named twice")));
-                }
-                Some(&before) => needs.push(before),
-                None => problems
-                    .add(|| Problem::new(path, unknown("step", name, by_name_sorted(by_name)))),
-            }
-        }
-        resolved.push(needs);
-    }
-    resolved
-}
-
-fn by_name_sorted<'a>(by_name: &HashMap<&'a str, NodeIndex>) -> Vec<&'a str> {
-    let mut names: Vec<_> = by_name
-        .iter()
-        .map(|(name, index)| (*index, *name))
-        .collect();
-    names.sort_unstable();
-    names.into_iter().map(|(_, name)| name).collect()
-}
-
-fn compile_condition(
-    source: Option<&str>,
-    names: &Names<'_>,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<Expression> {
-    let source = source?;
-    match Expression::compile(source) {
-        Ok(expression) => {
-            for name in expression.names().iter().filter(|name| !names.allows(name)) {
-                problems.add(|| Problem::new(path, names.explain(name)));
-            }
-            Some(expression)
-        }
-        Err(_) if source.contains("${") => {
-            problems.add(|| {
-                Problem::new(
-                    path,
-                    "is one expression: put all of it between one ${ and its }",
-                )
-            });
-            None
-        }
-        Err(error) => {
-            problems.add(|| Problem::new(path, error.to_string()));
-            None
-        }
-    }
-}
-
-fn describe_circle(steps: &[StepDefinition], circle: &[NodeIndex]) -> String {
-    const SHOWN: usize = 12;
-    let shown = circle
-        .iter()
-        .take(SHOWN)
-        .map(|&index| format!("\"{}\"", cut(steps[index].name.clone(), 40)));
-    let more = (circle.len() > SHOWN).then(|| "…".to_owned());
-    let names: Vec<_> = shown.chain(more).collect();
-    match circle.len() {
-        1 => format!(
-            "the step {} waits for itself; take it out of its `needs`",
-            names.join(", ")
-        ),
-        _ => format!(
-            "the steps {} wait for each other in a circle; take one of them out of a `needs`",
-            names.join(", ")
-        ),
+    /// The plugins that its steps name, as written, each once: what a run has to be pinned to.
+    #[must_use]
+    pub fn plugins(&self) -> BTreeSet<&str> {
+        let nodes = self.nodes.iter();
+        let plugins = nodes.filter(|node| node.work == Work::Plugin);
+        plugins.map(|node| node.connector.as_str()).collect()
     }
 }

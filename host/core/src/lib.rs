@@ -13,6 +13,7 @@ pub mod expression;
 pub mod graph;
 pub mod id;
 pub mod json;
+pub mod limits;
 pub mod outcome;
 pub mod pointer;
 pub mod retry;

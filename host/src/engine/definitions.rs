@@ -144,17 +144,14 @@ impl Definitions {
     /// What each `type` of a workflow means now: what a run that begins now is pinned to.
     pub(super) fn pins(&self, compiled: &Compiled) -> Result<BTreeMap<String, Pin>, Error> {
         let mut pins = BTreeMap::new();
-        for node in compiled.graph.nodes() {
-            if pins.contains_key(&node.connector) {
-                continue;
-            }
-            let connector = resolve(&*self.plugins, &node.connector).map_err(|message| {
+        for reference in compiled.graph.plugins() {
+            let connector = resolve(&*self.plugins, reference).map_err(|message| {
                 Error::PluginMissing {
                     workflow: compiled.workflow,
                     message,
                 }
             })?;
-            pins.insert(node.connector.clone(), pin(connector));
+            pins.insert(reference.to_owned(), pin(connector));
         }
         Ok(pins)
     }

@@ -20,7 +20,9 @@ impl Deciding<'_> {
         let node = self.graph.node(index);
         let holds = match &node.condition {
             None => Ok(true),
-            Some(condition) => condition.holds(&super::scope::RunScope::of(self.graph, self.run)),
+            Some(condition) => condition
+                .expression
+                .holds(&super::scope::RunScope::of(self.graph, self.run)),
         };
         match holds {
             Ok(false) => {

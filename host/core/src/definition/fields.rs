@@ -1,11 +1,13 @@
 //! Reads the fields of a JSON object one by one, and remembers what is wrong with them.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{DURATION_MAX, NAME_MAX, Problem, Problems, cut};
+use super::words::{is_header, label_fault, unknown};
+use super::{DURATION_MAX, LABELS_MAX, NAME_MAX, Problem, Problems};
 use crate::pointer::Pointer;
 
 /// An object under examination. Each field is asked for by name; [`Fields::finish`] complains of those that nobody
@@ -54,6 +56,24 @@ impl<'d, 'p> Fields<'d, 'p> {
         self.known.push(field);
     }
 
+    /// Whether a field is there, whatever it holds.
+    pub(super) fn has(&self, field: &'static str) -> bool {
+        let value = self.members.and_then(|members| members.get(field));
+        value.is_some_and(|value| !value.is_null())
+    }
+
+    fn missing(&mut self, field: &str) {
+        // An object that is none has been complained of already.
+        if self.members.is_some() {
+            self.problem(field, format!("is missing: {} needs it", self.what));
+        }
+    }
+
+    /// A document of any form.
+    pub(super) fn any(&mut self, field: &'static str) -> Option<Value> {
+        self.get(field).cloned()
+    }
+
     pub(super) fn text(&mut self, field: &'static str) -> Option<String> {
         let text = self.get(field)?.as_str();
         if text.is_none() {
@@ -64,10 +84,7 @@ impl<'d, 'p> Fields<'d, 'p> {
 
     pub(super) fn required_name(&mut self, field: &'static str) -> String {
         let Some(value) = self.get(field) else {
-            // An object that is none has been complained of already.
-            if self.members.is_some() {
-                self.problem(field, format!("is missing: {} needs it", self.what));
-            }
+            self.missing(field);
             return String::new();
         };
         let Some(name) = value.as_str() else {
@@ -93,6 +110,14 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     pub(super) fn required_list(&mut self, field: &'static str, items_max: usize) -> &'d [Value] {
+        if !self.has(field) {
+            self.missing(field);
+        }
+        self.list(field, items_max)
+    }
+
+    /// A list of at most so many items; empty where there is none.
+    pub(super) fn list(&mut self, field: &'static str, items_max: usize) -> &'d [Value] {
         match self.get(field) {
             Some(Value::Array(items)) if items.len() > items_max => {
                 self.problem(
@@ -106,13 +131,153 @@ impl<'d, 'p> Fields<'d, 'p> {
                 self.problem(field, "must be a list");
                 &[]
             }
-            None => {
-                if self.members.is_some() {
-                    self.problem(field, format!("is missing: {} needs it", self.what));
-                }
-                &[]
+            None => &[],
+        }
+    }
+
+    /// A text that is there and not empty; empty where something is wrong with it.
+    pub(super) fn required_text(&mut self, field: &'static str) -> String {
+        if !self.has(field) {
+            self.known.push(field);
+            self.missing(field);
+            return String::new();
+        }
+        let text = self.text(field).unwrap_or_else(|| "?".to_owned());
+        if text.trim().is_empty() {
+            self.problem(field, "must not be empty");
+        }
+        text
+    }
+
+    /// Labels: short texts under short names.
+    pub(super) fn labels(&mut self, field: &'static str) -> BTreeMap<String, String> {
+        let members = match self.get(field) {
+            None => return BTreeMap::new(),
+            Some(Value::Object(members)) if members.len() <= LABELS_MAX => members,
+            Some(Value::Object(members)) => {
+                let message = format!("has {} labels, the limit is {LABELS_MAX}", members.len());
+                self.problem(field, message);
+                return BTreeMap::new();
+            }
+            Some(_) => {
+                let message = "must be an object with texts in it, such as {\"team\": \"shop\"}";
+                self.problem(field, message);
+                return BTreeMap::new();
+            }
+        };
+        let root = Pointer::Root(self.path);
+        let place = root.member(field);
+        let mut labels = BTreeMap::new();
+        for (name, value) in members {
+            let fault = label_fault(name, value);
+            if let Some(fault) = fault {
+                self.problems
+                    .add(|| Problem::new(place.member(name).to_string(), fault));
+            }
+            let value = value.as_str().unwrap_or_default().to_owned();
+            labels.insert(name.clone(), value);
+        }
+        labels
+    }
+
+    /// A JSON Schema. Whether it is one is for the catalogue to say.
+    pub(super) fn schema(&mut self, field: &'static str) -> Option<Value> {
+        let schema = self.get(field)?;
+        if !schema.is_object() {
+            self.problem(
+                field,
+                "must be an object: the JSON Schema of the payload, such as {\"type\": \"object\", \"required\": [\"order_id\"]}",
+            );
+        }
+        Some(schema.clone())
+    }
+
+    /// What a loop goes through: a list, or one expression, with or without its `${…}`.
+    pub(super) fn items(&mut self, field: &'static str) -> Option<Value> {
+        match self.get(field)? {
+            Value::String(text) if text.contains("${") => {
+                Some(Value::String(text.trim().to_owned()))
+            }
+            Value::String(text) => Some(Value::String(format!("${{{text}}}"))),
+            list @ Value::Array(_) => Some(list.clone()),
+            _ => {
+                self.problem(
+                    field,
+                    "must be a list, or an expression that gives one, such as \"${payload.items}\"",
+                );
+                None
             }
         }
+    }
+
+    /// The name of an HTTP header, in lower case.
+    pub(super) fn header(&mut self, field: &'static str) -> Option<String> {
+        let name = self.text(field)?;
+        if !is_header(&name) {
+            self.problem(field, "is no name of an HTTP header");
+            return None;
+        }
+        Some(name.to_ascii_lowercase())
+    }
+
+    pub(super) fn required_header(&mut self, field: &'static str) -> Option<String> {
+        let header = self.header(field);
+        if !self.has(field) {
+            self.missing(field);
+        }
+        header
+    }
+
+    /// Names of HTTP headers, in lower case.
+    pub(super) fn headers(&mut self, field: &'static str, most: usize) -> Vec<String> {
+        let items = self.list(field, most);
+        let names: Option<Vec<_>> = items
+            .iter()
+            .map(|item| item.as_str().filter(|name| is_header(name)))
+            .map(|name| name.map(str::to_ascii_lowercase))
+            .collect();
+        if names.is_none() {
+            self.problem(field, "must be a list of names of HTTP headers");
+        }
+        names.unwrap_or_default()
+    }
+
+    /// A span of time that is longer than nothing.
+    pub(super) fn time_limit(&mut self, field: &'static str) -> Option<Duration> {
+        let span = self.duration(field);
+        if span.is_some_and(|span| span.is_zero()) {
+            self.problem(field, "must be longer than nothing");
+        }
+        span
+    }
+
+    pub(super) fn required_whole(
+        &mut self,
+        field: &'static str,
+        least: u32,
+        most: u32,
+    ) -> Option<u32> {
+        let whole = self.whole(field, least, most);
+        if !self.has(field) {
+            self.missing(field);
+        }
+        whole
+    }
+
+    pub(super) fn required_choice<T: Copy>(
+        &mut self,
+        field: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        let chosen = self.choice(field, choices);
+        if !self.has(field) && self.members.is_some() {
+            let words = one_of(choices);
+            self.problem(
+                field,
+                format!("is missing: {} needs it, one of {words}", self.what),
+            );
+        }
+        chosen
     }
 
     pub(super) fn parsed<T>(&mut self, field: &'static str) -> Option<T>
@@ -129,9 +294,7 @@ impl<'d, 'p> Fields<'d, 'p> {
                 None
             }
             None => {
-                if self.members.is_some() {
-                    self.problem(field, format!("is missing: {} needs it", self.what));
-                }
+                self.missing(field);
                 None
             }
         }
@@ -243,11 +406,7 @@ impl<'d, 'p> Fields<'d, 'p> {
             .iter()
             .find(|(name, _)| value.as_str() == Some(name));
         if chosen.is_none() {
-            let names: Vec<_> = choices
-                .iter()
-                .map(|(name, _)| format!("\"{name}\""))
-                .collect();
-            self.problem(field, format!("must be one of {}", names.join(", ")));
+            self.problem(field, format!("must be one of {}", one_of(choices)));
         }
         chosen.map(|(_, choice)| *choice)
     }
@@ -275,52 +434,10 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 }
 
-/// A sentence about a name that does not exist, with the nearest that does.
-pub(crate) fn unknown<'a>(
-    what: &str,
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> String {
-    const SHOWN: usize = 12;
-    let known: Vec<&str> = known.into_iter().collect();
-    let name = cut(name.to_owned(), NAME_MAX);
-    match nearest(&name, &known) {
-        Some(nearest) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),
-        None if known.is_empty() => format!("unknown {what} \"{name}\""),
-        None => {
-            let mut shown: Vec<String> = known
-                .iter()
-                .take(SHOWN)
-                .map(|name| format!("\"{}\"", cut((*name).to_owned(), NAME_MAX)))
-                .collect();
-            if known.len() > SHOWN {
-                shown.push("…".to_owned());
-            }
-            format!(
-                "unknown {what} \"{name}\"; known here: {}",
-                shown.join(", ")
-            )
-        }
-    }
-}
-
-/// The known name that somebody may have meant. The comparison takes the product of both lengths in time and memory, so
-/// only what differs little in length is compared, and nothing that is longer than a name may be.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let length = name.chars().count();
-    let near_enough = |candidate: &str| 1 + candidate.chars().count() / 3;
-    let comparable = known.iter().filter(|candidate| {
-        let candidate_length = candidate.chars().count();
-        candidate_length <= NAME_MAX && candidate_length.abs_diff(length) <= near_enough(candidate)
-    });
-    comparable
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()),
-                *candidate,
-            )
-        })
-        .min()
-        .filter(|(distance, candidate)| *distance <= near_enough(candidate))
-        .map(|(_, candidate)| candidate)
+fn one_of<T>(choices: &[(&'static str, T)]) -> String {
+    let names: Vec<_> = choices
+        .iter()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    names.join(", ")
 }

@@ -46,6 +46,13 @@ impl Problems {
         }
     }
 
+    /// Adds problems whose places are told from a place on.
+    pub(crate) fn add_below(&mut self, place: &str, problems: Vec<Problem>) {
+        for Problem { path, message } in problems {
+            self.add(|| Problem::new(format!("{place}{path}"), message));
+        }
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -4,16 +4,15 @@ use super::NodeIndex;
 
 /// Which steps are surely done when a step begins; one set of bits a step. Nothing where the needs go in a circle.
 pub(super) fn find_ancestors(needs: &[Vec<NodeIndex>]) -> Option<Vec<Vec<u64>>> {
-    let words = needs.len().div_ceil(64);
-    let mut ancestors = vec![vec![0_u64; words]; needs.len()];
+    let mut ancestors = vec![none(needs.len()); needs.len()];
     let order = topological_order(needs);
     if order.len() < needs.len() {
         return None;
     }
     for index in order {
-        let mut own = vec![0_u64; words];
+        let mut own = none(needs.len());
         for &before in &needs[index] {
-            own[before / 64] |= 1 << (before % 64);
+            insert(&mut own, before);
             for (word, theirs) in own.iter_mut().zip(&ancestors[before]) {
                 *word |= theirs;
             }
@@ -21,6 +20,19 @@ pub(super) fn find_ancestors(needs: &[Vec<NodeIndex>]) -> Option<Vec<Vec<u64>>> 
         ancestors[index] = own;
     }
     Some(ancestors)
+}
+
+/// An empty set of bits for so many steps.
+pub(super) fn none(steps: usize) -> Vec<u64> {
+    vec![0; steps.div_ceil(64)]
+}
+
+pub(super) fn insert(set: &mut [u64], index: NodeIndex) {
+    set[index / 64] |= 1 << (index % 64);
+}
+
+pub(super) fn contains(set: &[u64], index: NodeIndex) -> bool {
+    set[index / 64] >> (index % 64) & 1 == 1
 }
 
 /// Kahn's algorithm. What is in a circle, or behind one, is left out.
