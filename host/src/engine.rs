@@ -66,6 +66,8 @@ pub struct Options {
     /// How long a run belongs to the process that took it on without a sign of life, where others share the store. On a bus
     /// that is not shared there is nobody else.
     pub claim_timeout: Duration,
+    /// Whether the result of a step that acts on nothing may be written together with that of the next step.
+    pub commit_elision: bool,
     /// How long an idempotency key is remembered.
     pub idempotency_kept: Duration,
     /// How long a finished run is kept; for ever where absent.
@@ -81,6 +83,7 @@ impl Default for Options {
             backlog_max: 1_000_000,
             record_start_after: Duration::from_millis(200),
             claim_timeout: Duration::from_secs(15),
+            commit_elision: true,
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
             retention: None,
             env: Arc::new(Value::Object(serde_json::Map::new())),

@@ -192,6 +192,10 @@ impl PluginRuntime for Fake {
             attempts_max: *attempts_max,
         })
     }
+
+    fn is_pure(&self, _: &Digest) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -145,12 +145,11 @@ impl Definitions {
     pub(super) fn pins(&self, compiled: &Compiled) -> Result<BTreeMap<String, Pin>, Error> {
         let mut pins = BTreeMap::new();
         for reference in compiled.graph.plugins() {
-            let connector = resolve(&*self.plugins, reference).map_err(|message| {
-                Error::PluginMissing {
+            let connector =
+                resolve(&*self.plugins, reference).map_err(|message| Error::PluginMissing {
                     workflow: compiled.workflow,
                     message,
-                }
-            })?;
+                })?;
             pins.insert(reference.to_owned(), pin(connector));
         }
         Ok(pins)

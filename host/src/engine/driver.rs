@@ -3,6 +3,10 @@
 //! The loop is always the same: decide, commit, carry out. Whatever goes wrong in between (a conflict, a store that did not
 //! answer) has one remedy: read the journal again and go on from what it says.
 
+mod held;
+mod order;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +16,7 @@ use futures::stream::FuturesUnordered;
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
 use millwork_core::effect::{Effect, InvokePlugin, idempotency_key};
-use millwork_core::event::{Event, LogLine, Seq};
+use millwork_core::event::{Event, LogLine, Record, Seq};
 use millwork_core::graph::Graph;
 use millwork_core::run::Run;
 use millwork_core::step::StepKey;
@@ -28,6 +32,8 @@ use super::{Engine, Error, Loaded, advance};
 use crate::clock::Clock;
 use crate::random;
 use crate::telemetry;
+use held::Held;
+use order::{Next, Order};
 
 /// The first wait after the store failed; each further one is twice as long, up to the longest.
 const STORE_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -47,12 +53,16 @@ pub(super) struct Driver<'e> {
     is_lost: bool,
     attempts: FuturesUnordered<BoxFuture<'e, AttemptReturned>>,
     under_way: Vec<UnderWay>,
+    /// What has been decided and is not written yet.
+    held: Held,
 }
 
 /// An attempt that is being made.
 struct UnderWay {
     step: StepKey,
     attempt: u32,
+    /// Whether making it again harms nothing.
+    is_pure: bool,
     /// When to record that it has begun; absent once that is done.
     record_at: Option<Timestamp>,
 }
@@ -74,15 +84,15 @@ impl<'e> Driver<'e> {
             is_lost: false,
             attempts: FuturesUnordered::new(),
             under_way: Vec::new(),
+            held: Held::default(),
         }
     }
 
     pub(super) async fn drive(&mut self) -> Result<(), Error> {
-        self.carry_out(Command::TakeUp).await?;
+        self.carry_out([Order::of(Command::TakeUp)].into()).await?;
         while !self.attempts.is_empty() {
-            let command = self.next_command().await;
-            match command {
-                Next::Command(command) => self.carry_out(command).await?,
+            match self.next_order().await {
+                Next::Order(order) => self.carry_out([order].into()).await?,
                 Next::LookAgain => self.look_again().await?,
             }
         }
@@ -127,7 +137,7 @@ impl<'e> Driver<'e> {
         }
     }
 
-    async fn next_command(&mut self) -> Next {
+    async fn next_order(&mut self) -> Next {
         let clock = &self.engine.0.clock;
         let record_at = self
             .under_way
@@ -139,11 +149,14 @@ impl<'e> Driver<'e> {
             // An attempt that is done is looked at first: most are done at once, and nothing else is even asked.
             biased;
             Some(returned) = self.attempts.next() => {
-                self.under_way.retain(|attempt| attempt.step != returned.step);
-                Next::Command(Command::CompleteAttempt(Box::new(returned)))
+                let is_it = |attempt: &UnderWay| attempt.step == returned.step;
+                let is_pure = self.under_way.iter().any(|attempt| is_it(attempt) && attempt.is_pure);
+                self.under_way.retain(|attempt| !is_it(attempt));
+                let command = Command::CompleteAttempt(Box::new(returned));
+                Next::Order(Order { command, may_be_held: is_pure })
             }
             () = self.handle.happened() => Next::LookAgain,
-            () = sleep_until(&**clock, wake_at) => Next::Command(Command::Wake),
+            () = sleep_until(&**clock, wake_at) => Next::Order(Order::of(Command::Wake)),
             () = sleep_until(&**clock, record_at) => self.record_start(record_at),
         }
     }
@@ -156,42 +169,54 @@ impl<'e> Driver<'e> {
         {
             Some(attempt) => {
                 attempt.record_at = None;
-                Next::Command(Command::RecordStart {
+                Next::Order(Order::of(Command::RecordStart {
                     step: attempt.step.clone(),
                     attempt: attempt.attempt,
-                })
+                }))
             }
             None => Next::LookAgain,
         }
     }
 
     /// Decides, commits, and begins what is to be done; again from the journal where somebody else was faster.
-    async fn carry_out(&mut self, command: Command) -> Result<(), Error> {
-        let mut next = Some(command);
+    async fn carry_out(&mut self, mut orders: VecDeque<Order>) -> Result<(), Error> {
         let mut needs_resync = false;
         let mut pause = STORE_PAUSE_FIRST;
         loop {
-            let command = match next.take() {
-                Some(command) => command,
+            let order = match orders.pop_front() {
+                Some(order) => order,
                 None if needs_resync => {
                     needs_resync = false;
-                    self.resync()
+                    Order::of(self.resync())
                 }
                 None => return Ok(()),
             };
-            let first_seq = self.run.next_seq();
+            let next_seq = self.run.next_seq();
             let now = self.engine.0.clock.now();
-            let decision = match decide(&self.graph, &mut self.run, command.clone(), now) {
+            let mut decision = match decide(&self.graph, &mut self.run, order.command.clone(), now)
+            {
                 Ok(decision) => decision,
                 Err(rejection) => {
                     self.note(&rejection);
                     continue;
                 }
             };
-            if decision.records.is_empty() {
+            if self.may_hold(&order, &decision, now) {
+                self.held
+                    .hold(next_seq, order.command, decision.records, now);
                 self.begin(decision.effects);
                 continue;
             }
+            if decision.records.is_empty()
+                && (self.held.is_empty() || self.are_pure(&decision.effects))
+            {
+                self.begin(decision.effects);
+                continue;
+            }
+            let first_seq = self.held.first_seq(next_seq);
+            let (mut all, held) = self.held.take();
+            all.append(&mut decision.records);
+            decision.records = all;
             let (commit, wait) = self.prepare(first_seq, &decision, now);
             let (due_at, records) = (commit.due_at, commit.records.clone());
             let is_written = match self.engine.0.committer.commit(commit).await {
@@ -216,11 +241,41 @@ impl<'e> Driver<'e> {
                 self.written(&decision, due_at);
                 self.begin(decision.effects);
             } else {
-                // The command again, since it may still hold; then whatever the journal's new end has set free.
-                next = Some(command);
+                // What was held and the command again, since they may still hold; then whatever the journal's new end has set
+                // free.
+                orders.push_front(order);
+                held.into_iter()
+                    .rev()
+                    .for_each(|command| orders.push_front(Order::again(command)));
                 needs_resync = true;
             }
         }
+    }
+
+    /// Whether what was decided may be written later, with what follows: where nothing that acts has to do with it.
+    fn may_hold(&self, order: &Order, decision: &Decision, now: Timestamp) -> bool {
+        let options = &self.engine.0.options;
+        // A start is recorded so that it is known should all else be lost.
+        let is_start = |record: &Record| matches!(record.event, Event::StepStarted { .. });
+        options.commit_elision
+            && order.may_be_held
+            && !self.run.status().is_finished()
+            && !decision.records.is_empty()
+            && !decision.records.iter().any(is_start)
+            && !decision.effects.is_empty()
+            && self.are_pure(&decision.effects)
+            && self
+                .held
+                .takes(&decision.records, now, options.record_start_after)
+    }
+
+    /// Whether carrying these out acts on nothing.
+    fn are_pure(&self, effects: &[Effect]) -> bool {
+        let plugins = &self.engine.0.plugins;
+        effects.iter().all(|effect| match effect {
+            Effect::InvokePlugin(invoke) => plugins.is_pure(&invoke.pin.digest),
+            Effect::StopAttempts => false,
+        })
     }
 
     fn resync(&self) -> Command {
@@ -235,12 +290,15 @@ impl<'e> Driver<'e> {
 
     /// Somebody else has done something to the run.
     async fn look_again(&mut self) -> Result<(), Error> {
-        self.reload(self.run.next_seq(), &[]).await?;
+        let first_seq = self.held.first_seq(self.run.next_seq());
+        self.reload(first_seq, &[]).await?;
         if self.is_lost {
             return Ok(());
         }
-        let resync = self.resync();
-        self.carry_out(resync).await
+        let (_, held) = self.held.take();
+        let orders = held.into_iter().map(Order::again);
+        let resync = Order::of(self.resync());
+        self.carry_out(orders.chain([resync]).collect()).await
     }
 
     /// Reads the journal again, from a place on where it may have gone on, and says whether the records that were to go
@@ -346,6 +404,11 @@ impl<'e> Driver<'e> {
 
     fn begin_attempt(&mut self, invoke: InvokePlugin) {
         let parts = &self.engine.0;
+        // What set it free was decided again, after somebody else had advanced the run.
+        let is_it = |other: &UnderWay| other.step == invoke.step && other.attempt == invoke.attempt;
+        if self.under_way.iter().any(is_it) {
+            return;
+        }
         let InvokePlugin {
             step,
             attempt,
@@ -355,8 +418,9 @@ impl<'e> Driver<'e> {
             resumed,
         } = invoke;
         let started_at = parts.clock.now();
+        let plugin = pin.digest;
         let call = Invocation {
-            plugin: pin.digest,
+            plugin,
             action: pin.action,
             config,
             timeout,
@@ -374,6 +438,7 @@ impl<'e> Driver<'e> {
         self.under_way.push(UnderWay {
             step: step.clone(),
             attempt,
+            is_pure: parts.plugins.is_pure(&plugin),
             record_at,
         });
         let plugins = &parts.plugins;
@@ -421,12 +486,6 @@ fn count(event: &Event) {
         | Event::RunCancelled { .. } => return,
     };
     metrics::counter!(telemetry::STEPS_COMPLETED, "status" => status).increment(1);
-}
-
-/// What a driver does next.
-enum Next {
-    Command(Command),
-    LookAgain,
 }
 
 /// Sleeps until a time; for ever where there is none.

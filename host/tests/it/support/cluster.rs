@@ -35,6 +35,7 @@ pub(crate) struct Cluster {
     pub(crate) store: Arc<Memory>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: ManualClock,
+    commit_elision: bool,
 }
 
 /// One process.
@@ -51,6 +52,15 @@ impl Cluster {
             store: Arc::default(),
             hub: Arc::default(),
             clock: ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)),
+            commit_elision: true,
+        }
+    }
+
+    /// One whose processes write every result by itself.
+    pub(crate) fn without_elision() -> Self {
+        Self {
+            commit_elision: false,
+            ..Self::new()
         }
     }
 
@@ -65,6 +75,7 @@ impl Cluster {
             Arc::new(self.clock.clone()),
             Options {
                 claim_timeout: TIMEOUT,
+                commit_elision: self.commit_elision,
                 ..Options::default()
             },
         );

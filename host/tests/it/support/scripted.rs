@@ -1,6 +1,6 @@
 //! A plugin runtime whose connectors are closures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -15,11 +15,15 @@ use serde_json::{Value, json};
 
 type Act = Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
 
+/// How the digest of a connector ends that acts on nothing.
+const PURE: u8 = 0xff;
+
 /// Connectors by name; remembers every call.
 #[derive(Default)]
 pub(crate) struct Scripted {
     digest: u8,
     connectors: BTreeMap<String, Act>,
+    pure: BTreeSet<String>,
     calls: Mutex<Vec<Invocation>>,
 }
 
@@ -62,6 +66,19 @@ impl Scripted {
         self.connectors
             .insert(name.to_owned(), Box::new(move |call| Box::pin(act(call))));
         self
+    }
+
+    /// Adds a connector that acts on nothing.
+    pub(crate) fn with_pure<F>(
+        mut self,
+        name: &str,
+        act: impl Fn(Invocation) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
+    {
+        self.pure.insert(name.to_owned());
+        self.with(name, act)
     }
 
     /// Every call so far, in order.
@@ -107,11 +124,19 @@ impl PluginRuntime for Scripted {
         if !self.connectors.contains_key(&reference.plugin) {
             return Err(format!("unknown plugin \"{}\"", reference.plugin));
         }
+        let mut digest = [self.digest; 32];
+        if self.pure.contains(&reference.plugin) {
+            digest[31] = PURE;
+        }
         Ok(Connector {
-            digest: Digest::from_bytes([self.digest; 32]),
+            digest: Digest::from_bytes(digest),
             action: reference.plugin.clone(),
             timeout: None,
             attempts_max: None,
         })
+    }
+
+    fn is_pure(&self, plugin: &Digest) -> bool {
+        plugin.as_bytes()[31] == PURE
     }
 }
