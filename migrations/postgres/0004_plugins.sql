@@ -6,6 +6,8 @@ CREATE TABLE installed_plugins (
     version      text COLLATE "C" NOT NULL,
     digest       bytea            NOT NULL,
     installed_at timestamptz      NOT NULL,
+    -- The text of its signature, which every process judges by its own configuration.
+    signature    text,
     PRIMARY KEY (name, version)
 );
 

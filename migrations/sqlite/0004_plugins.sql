@@ -6,6 +6,8 @@ CREATE TABLE installed_plugins (
     version      TEXT    NOT NULL,
     digest       BLOB    NOT NULL,
     installed_at INTEGER NOT NULL,
+    -- The text of its signature, which every process judges by its own configuration.
+    signature    TEXT,
     PRIMARY KEY (name, version)
 ) WITHOUT ROWID;
 

@@ -25,6 +25,10 @@ pub(crate) fn source(root: &Path, out: &Path) -> Result<String, String> {
     .concat())
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn in_words(error: io::Error) -> String {
     format!("could not gather the SDKs: {error}")
 }

@@ -2,6 +2,7 @@
 //!
 //! A plain value without I/O. Versions live side by side; a digest that was loaded once stays, since a run may need it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,6 +32,8 @@ pub struct LoadedPlugin {
     pub origin: Origin,
     /// Its bytes, for the store: every worker that a run may come to has to be able to load it.
     pub wasm: Bytes,
+    /// The trusted key that has signed it, as the configuration has it.
+    pub signed_by: Option<String>,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
     /// Whether it imports nothing that acts on the world, so that running it again harms nothing.
@@ -155,8 +158,8 @@ impl Catalog {
 
     /// Makes a plugin callable by its digest, and by no name.
     pub(crate) fn pin(&mut self, plugin: &Arc<LoadedPlugin>) {
-        if !self.by_digest.contains_key(&plugin.digest) {
-            self.by_digest.insert(plugin.digest, Arc::clone(plugin));
+        if let Entry::Vacant(place) = self.by_digest.entry(plugin.digest) {
+            place.insert(Arc::clone(plugin));
             self.nameless.push_back(plugin.digest);
             self.forget();
         }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::catalog::LoadedPlugin;
+use crate::trust::{Parcel, SIGNATURE_MAX_BYTES};
 use crate::wasm::load::{Refusal, check_size};
 
 /// More would be somebody's downloads.
@@ -56,8 +57,24 @@ pub(crate) struct FileState {
 /// How a file looks from outside: where this has not changed, it is not read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
+    wasm: Outside,
+    /// The same of its signature, where there is one.
+    signature: Option<Outside>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outside {
     size: u64,
     modified: Option<SystemTime>,
+}
+
+impl Outside {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
 }
 
 impl Folder {
@@ -105,13 +122,12 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<(PathBuf, Seen)>> {
                 .extension()
                 .is_some_and(|extension| extension == "wasm")
         {
-            files.push((
-                path,
-                Seen {
-                    size: metadata.len(),
-                    modified: metadata.modified().ok(),
-                },
-            ));
+            let signature = fs::metadata(signature_of(&path)).ok();
+            let seen = Seen {
+                wasm: Outside::of(&metadata),
+                signature: signature.as_ref().map(Outside::of),
+            };
+            files.push((path, seen));
         }
         if files.len() > FILES_MAX {
             return Err(io::Error::other(format!(
@@ -123,13 +139,32 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<(PathBuf, Seen)>> {
     Ok(files)
 }
 
-/// Reads a file of a bounded size, even if it grows meanwhile.
-pub(crate) fn read(path: &Path, max: usize) -> Result<Bytes, Refusal> {
-    let file = fs::File::open(path)?;
-    check_size(file.metadata()?.len(), max)?;
+/// Where the signature of a file is.
+fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".minisig");
+    PathBuf::from(name)
+}
+
+/// Reads a plugin and its signature, where there is one.
+pub(crate) fn read(path: &Path, max: usize) -> Result<Parcel, Refusal> {
+    check_size(fs::metadata(path)?.len(), max)?;
+    let wasm = read_bounded(path, max.saturating_add(1))?;
+    check_size(u64::try_from(wasm.len()).unwrap_or(u64::MAX), max)?;
+    let signature = match read_bounded(&signature_of(path), SIGNATURE_MAX_BYTES) {
+        // What is too long or no text is no signature, and is refused as such.
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Parcel { wasm, signature })
+}
+
+/// Reads the beginning of a file, even if it grows meanwhile.
+fn read_bounded(path: &Path, max: usize) -> io::Result<Bytes> {
     let mut bytes = Vec::new();
-    file.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1))
+    fs::File::open(path)?
+        .take(u64::try_from(max).unwrap_or(u64::MAX))
         .read_to_end(&mut bytes)?;
-    check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX), max)?;
     Ok(bytes.into())
 }

@@ -19,6 +19,7 @@ mod manifest;
 mod metrics;
 mod plugins;
 mod schema;
+mod trust;
 mod wasm;
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub use self::imports::secrets::{Secret, Secrets};
 pub use self::limits::Limits;
 pub use self::manifest::{Action, Example, Manifest, Traits};
 pub use self::plugins::{Options, PluginSource, Plugins, StoredPlugin};
+pub use self::trust::{Parcel, Trust, TrustError, Untrusted};
 pub use self::wasm::call::Used;
 pub use self::wasm::gate::{Mismatch, Unfit, acts};
 pub use self::wasm::load::{Refusal, digest};
@@ -64,6 +66,9 @@ pub trait PluginRuntime: Send + Sync + 'static {
     /// # Errors
     /// A sentence for the author of the workflow: what is unknown, and the nearest thing that is known.
     fn resolve(&self, reference: &TypeRef) -> Result<Connector, String>;
+
+    /// Whether a plugin imports nothing that acts on the world, so that calling it again harms nothing. Not, where it is not known.
+    fn is_pure(&self, plugin: &Digest) -> bool;
 }
 
 /// One attempt at a step, with everything that the plugin is told.

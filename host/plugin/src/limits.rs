@@ -196,6 +196,17 @@ impl Limits {
     }
 }
 
+/// Counts that a limit was reached: the metric says which of them plugins meet.
+pub(crate) fn note(limit: &'static str) {
+    metrics::counter!("millwork_plugin_limits_reached_total", "limit" => limit).increment(1);
+}
+
+/// Counts that a limit was reached, and names it in a sentence.
+pub(crate) fn reached(limit: &'static str, value: impl std::fmt::Display) -> String {
+    note(limit);
+    named(limit, value)
+}
+
 /// Names a limit in a sentence: `its limit of 64 (plugins.limits.tables_max)`.
 pub(crate) fn named(limit: &str, value: impl std::fmt::Display) -> String {
     format!("its limit of {value} ({SECTION}.{limit})")

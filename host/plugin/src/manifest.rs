@@ -101,7 +101,7 @@ pub(crate) fn check(said: wit::Manifest, limits: &Limits) -> Result<Manifest, Ve
     let size = size(&said);
     if size > limits.manifest_max_bytes {
         // Not read any further: reading costs.
-        let limit = limits::named("manifest_max_bytes", limits.manifest_max_bytes);
+        let limit = limits::reached("manifest_max_bytes", limits.manifest_max_bytes);
         return Err(vec![format!(
             "the manifest of {size} bytes is larger than {limit} bytes"
         )]);

@@ -22,6 +22,7 @@ use crate::imports::kv::{KeyValue, MemoryKeyValue};
 use crate::imports::secrets::Secrets;
 use crate::limits::Limits;
 use crate::metrics::CallMetrics;
+use crate::trust::{Parcel, Trust};
 use crate::wasm::load::{self, Program, Refusal};
 use crate::wasm::sandbox::{Sandbox, SandboxError};
 
@@ -44,6 +45,8 @@ pub struct Options {
     pub secrets: Option<Arc<dyn Secrets>>,
     /// Where the bytes of a plugin are found that a run is pinned to and that no file holds any longer.
     pub source: Option<Arc<dyn PluginSource>>,
+    /// Whose plugins may be loaded.
+    pub trust: Trust,
     /// Recorded answers in place of the network, or a place to record them: for authors who try a plugin out.
     pub tape: Option<Arc<Tape>>,
 }
@@ -59,6 +62,7 @@ impl Default for Options {
             key_value: Arc::new(MemoryKeyValue::default()),
             secrets: None,
             source: None,
+            trust: Trust::default(),
             tape: None,
         }
     }
@@ -95,6 +99,7 @@ pub struct Plugins {
     grants: Grants,
     bound_to_loopback: bool,
     source: Option<Arc<dyn PluginSource>>,
+    trust: Trust,
     folder_path: Option<PathBuf>,
     catalog: RwLock<Catalog>,
     decisions: RwLock<Decisions>,
@@ -124,6 +129,7 @@ impl Plugins {
             key_value,
             secrets,
             source,
+            trust,
             tape,
         } = options;
         let sandbox = Sandbox::new(limits, cache_folder.as_deref(), key_value, secrets, tape)?;
@@ -132,6 +138,7 @@ impl Plugins {
             grants,
             bound_to_loopback,
             source,
+            trust,
             folder_path: folder,
             catalog: RwLock::default(),
             decisions: RwLock::default(),
@@ -149,7 +156,7 @@ impl Plugins {
     ) -> Result<(), Refusal> {
         let mut loading = self.loading.lock().await;
         for wasm in components {
-            let plugin = self.load(wasm, Origin::Bundled).await?;
+            let plugin = self.load(wasm.into(), Origin::Bundled).await?;
             self.keep(&plugin).await.map_err(Refusal::Keep)?;
             loading.bundled.push(plugin);
         }
@@ -163,10 +170,10 @@ impl Plugins {
     /// Where the bytes are refused.
     pub async fn load_bytes(
         &self,
-        wasm: Bytes,
+        parcel: impl Into<Parcel>,
         origin: Origin,
     ) -> Result<Arc<LoadedPlugin>, Refusal> {
-        let plugin = self.load(wasm, origin).await?;
+        let plugin = self.load(parcel.into(), origin).await?;
         self.catalog
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -204,9 +211,27 @@ impl Plugins {
         }
     }
 
-    async fn load(&self, wasm: Bytes, origin: Origin) -> Result<Arc<LoadedPlugin>, Refusal> {
-        let program = self.sandbox.load(wasm.clone()).await?;
-        Ok(Arc::new(self.equip(program, wasm, origin)))
+    async fn load(&self, parcel: Parcel, origin: Origin) -> Result<Arc<LoadedPlugin>, Refusal> {
+        let is_new = match origin {
+            Origin::File(_) | Origin::Installed => true,
+            // It is part of this program, or was judged when it came.
+            Origin::Bundled | Origin::Stored => false,
+        };
+        // Before anything of it is compiled.
+        let signed_by = match is_new {
+            true => self.trust.judge_signature(&parcel)?,
+            false => None,
+        };
+        let program = self.sandbox.load(parcel.wasm.clone()).await?;
+        if is_new {
+            self.trust
+                .judge_digest(&program.manifest.name, program.digest)?;
+        }
+        let plugin = self.equip(program, parcel.wasm, origin);
+        Ok(Arc::new(LoadedPlugin {
+            signed_by,
+            ..plugin
+        }))
     }
 
     /// Gives a program what the operator grants it.
@@ -226,6 +251,7 @@ impl Plugins {
             manifest,
             origin,
             wasm,
+            signed_by: None,
             imports: facts.imports,
             pure: facts.pure,
             pre,

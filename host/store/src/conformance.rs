@@ -19,6 +19,7 @@ pub mod others;
 pub mod registry;
 pub mod retention;
 pub mod values;
+pub mod vault;
 
 pub(crate) mod sample;
 
@@ -26,7 +27,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Access, Registry, Store};
+use crate::{Access, Registry, Store, Vault};
 
 /// A store under test, and what has to live as long as it does.
 pub struct Subject {
@@ -36,23 +37,29 @@ pub struct Subject {
     pub access: Arc<dyn Access>,
     /// The same one.
     pub registry: Arc<dyn Registry>,
+    /// The same one.
+    pub vault: Arc<dyn Vault>,
     _keep: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Subject {
     /// A store that needs nothing else.
-    pub fn new(store: impl Store + Access + Registry) -> Self {
+    pub fn new(store: impl Store + Access + Registry + Vault) -> Self {
         let store = Arc::new(store);
         Self {
             access: Arc::clone(&store) as Arc<dyn Access>,
             registry: Arc::clone(&store) as Arc<dyn Registry>,
+            vault: Arc::clone(&store) as Arc<dyn Vault>,
             store,
             _keep: None,
         }
     }
 
     /// A store and, say, the directory that it lies in. The store is dropped first.
-    pub fn keeping(store: impl Store + Access + Registry, keep: impl Any + Send + Sync) -> Self {
+    pub fn keeping(
+        store: impl Store + Access + Registry + Vault,
+        keep: impl Any + Send + Sync,
+    ) -> Self {
         Self {
             _keep: Some(Box::new(keep)),
             ..Self::new(store)
@@ -141,6 +148,9 @@ macro_rules! conformance {
             $crate::conformance! { @ registry $make;
                 registry::a_name_and_a_version_mean_what_was_installed_last,
                 registry::a_decision_takes_the_place_of_the_one_before,
+            }
+            $crate::conformance! { @ vault $make;
+                vault::a_secret_is_kept_replaced_and_removed,
             }
             $crate::conformance! { @@ $make;
                 registry::a_run_that_is_pinned_to_a_plugin_is_found,

@@ -19,6 +19,7 @@ mod plugin;
 mod registry;
 mod run;
 mod value;
+mod vault;
 mod workflow;
 
 use async_trait::async_trait;
@@ -37,6 +38,7 @@ pub use crate::registry::{Installed, InstalledPlugin, PluginDecision, Registry};
 pub use crate::run::{Commit, Committed, Due, Idempotency, NewRun, Order, RunQuery, RunRow};
 pub use crate::sqlite::Sqlite;
 pub use crate::value::{Expected, Value, ValueKey, Written};
+pub use crate::vault::{SealedSecret, Vault};
 pub use crate::workflow::Workflow;
 
 /// PORT: keeps workflows, runs and plugins.

@@ -17,6 +17,7 @@ mod registry;
 mod retention;
 mod text;
 mod values;
+mod vault;
 
 #[cfg(test)]
 pub(crate) mod tests;

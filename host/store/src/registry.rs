@@ -48,6 +48,8 @@ pub struct InstalledPlugin {
     pub digest: Digest,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// Its signature, where it has one.
+    pub signature: Option<String>,
 }
 
 /// What was decided about a plugin.

@@ -20,6 +20,7 @@ mod readers;
 mod registry;
 mod retention;
 mod values;
+mod vault;
 mod workflows;
 mod writer;
 

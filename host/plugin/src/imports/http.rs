@@ -63,13 +63,13 @@ impl wit::Host for HttpView<'_> {
         let headers = answer.headers.iter().map(|(name, value)| {
             (
                 name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                self.vault.hide(&String::from_utf8_lossy(value.as_bytes())),
             )
         });
         Ok(wit::Response {
             status: answer.status.as_u16(),
             headers: headers.collect(),
-            body: answer.body,
+            body: self.vault.hide_bytes(answer.body),
             url: self.vault.hide(answer.url.as_str()),
         })
     }

@@ -9,6 +9,7 @@ use self::bindings::millwork::kv::kv;
 pub use self::memory::MemoryKeyValue;
 use crate::grant::Power;
 use crate::imports::Outfit;
+use crate::limits;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -108,7 +109,11 @@ impl KvView<'_> {
             .powers
             .allows(Power::Kv)
             .map_err(|denied| kv::Error::Denied(denied.0))?;
-        within(key.len(), self.outfit.limits.kv_key_max_bytes)?;
+        within(
+            key.len(),
+            "kv_key_max_bytes",
+            self.outfit.limits.kv_key_max_bytes,
+        )?;
         Ok(Scope {
             plugin: self.outfit.plugin.to_string(),
             workflow: self.workflow.to_owned(),
@@ -116,8 +121,9 @@ impl KvView<'_> {
     }
 }
 
-fn within(size: usize, max: usize) -> Result<(), kv::Error> {
+fn within(size: usize, limit: &'static str, max: usize) -> Result<(), kv::Error> {
     if size > max {
+        limits::note(limit);
         Err(kv::Error::TooLarge(u64::try_from(max).unwrap_or(u64::MAX)))
     } else {
         Ok(())
@@ -138,7 +144,11 @@ impl kv::Host for KvView<'_> {
         expected: kv::Expectation,
     ) -> Result<u64, kv::Error> {
         let scope = self.enter(&key)?;
-        within(value.len(), self.outfit.limits.kv_value_max_bytes)?;
+        within(
+            value.len(),
+            "kv_value_max_bytes",
+            self.outfit.limits.kv_value_max_bytes,
+        )?;
         Ok(self
             .outfit
             .kv

@@ -1,5 +1,6 @@
 //! `millwork:log`: what a plugin says, kept for the log of the run and passed on as an event of the host's log.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 use self::bindings::millwork::log::log;
 use crate::LogLine;
 use crate::imports::clock::Clock;
+use crate::imports::secrets::redact;
 use crate::limits;
 
 mod bindings {
@@ -39,6 +41,8 @@ pub(crate) struct Log {
     max_bytes: usize,
     left_bytes: usize,
     dropped: u64,
+    /// What no line may hold: the secrets that the plugin was told.
+    hidden: Vec<String>,
 }
 
 impl Log {
@@ -50,7 +54,13 @@ impl Log {
             max_bytes,
             left_bytes: max_bytes,
             dropped: 0,
+            hidden: Vec::new(),
         }
+    }
+
+    /// Says what no line may hold from now on.
+    pub(crate) fn hide(&mut self, hidden: Vec<String>) {
+        self.hidden = hidden;
     }
 
     /// Takes a line, or counts it where the limit is reached.
@@ -66,6 +76,9 @@ impl Log {
         if self.left_bytes == 0 {
             self.dropped += 1;
             return;
+        }
+        if let Cow::Owned(redacted) = redact::text(&self.hidden, &line.message) {
+            line.message = redacted;
         }
         let cost = line.message.len() + LINE_COST_BYTES;
         if cost > self.left_bytes {
@@ -86,7 +99,7 @@ impl Log {
             self.lines.sort_by_key(|line| line.at);
         }
         if self.dropped > 0 {
-            let limit = limits::named("log_max_bytes", self.max_bytes);
+            let limit = limits::reached("log_max_bytes", self.max_bytes);
             let message = format!(
                 "{} lines were dropped or cut: the plugin said more than {limit} bytes",
                 self.dropped

@@ -1,6 +1,8 @@
 //! `millwork:secrets`: values that a plugin uses without seeing them. It gets a placeholder; the host puts the value in
 //! its place in requests to the hosts that the operator granted for this secret.
 
+pub(crate) mod redact;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -11,6 +13,7 @@ use wasmtime::component::{HasData, Linker};
 use self::bindings::millwork::secrets::secrets;
 use crate::grant::{Denied, Power, Powers};
 use crate::imports::Outfit;
+use crate::imports::log::Log;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -48,13 +51,15 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How many placeholders one call may hold, and what the shortest value is that can be hidden again in an answer.
+/// How many placeholders one call may hold.
 const PLACEHOLDERS_MAX: usize = 32;
 
 /// The secrets that one call has mentioned.
 #[derive(Default)]
 pub(crate) struct Vault {
     mentioned: Vec<Mentioned>,
+    /// What the plugin was told.
+    revealed: Vec<Secret>,
 }
 
 struct Mentioned {
@@ -115,21 +120,13 @@ impl Vault {
         } in &self.mentioned
         {
             let placeholder = placeholder.as_bytes();
-            let mut rest = filled.as_slice();
-            let mut out = Vec::new();
-            while let Some(at) = find(rest, placeholder) {
+            if find(&filled, placeholder).is_some() {
                 powers.allows(Power::Send {
                     secret: name,
                     method,
                     url,
                 })?;
-                out.extend_from_slice(&rest[..at]);
-                out.extend_from_slice(value.0.as_bytes());
-                rest = &rest[at + placeholder.len()..];
-            }
-            if !out.is_empty() || rest.len() != filled.len() {
-                out.extend_from_slice(rest);
-                filled = out;
+                filled = replace(filled, placeholder, value.0.as_bytes());
             }
         }
         Ok(filled)
@@ -146,18 +143,51 @@ impl Vault {
         }
         hidden
     }
+
+    /// The same in the body of an answer: a server may send back what it was sent.
+    pub(crate) fn hide_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let mut hidden = bytes;
+        for Mentioned {
+            placeholder, value, ..
+        } in self.mentioned.iter().filter(|m| !m.value.0.is_empty())
+        {
+            hidden = replace(hidden, value.0.as_bytes(), placeholder.as_bytes());
+        }
+        hidden
+    }
 }
 
+/// Where bytes stand in others.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack
         .windows(needle.len())
         .position(|window| window == needle)
 }
 
+fn replace(bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
+    let Some(mut at) = find(&bytes, old) else {
+        return bytes;
+    };
+    let mut rest = bytes.as_slice();
+    let mut out = Vec::with_capacity(bytes.len());
+    loop {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(new);
+        rest = &rest[at + old.len()..];
+        match find(rest, old) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
 /// The secrets, as one call sees them.
 pub(crate) struct SecretsView<'a> {
     pub(crate) outfit: &'a Outfit,
     pub(crate) vault: &'a mut Vault,
+    pub(crate) log: &'a mut Log,
 }
 
 struct HasSecrets;
@@ -216,7 +246,12 @@ impl secrets::Host for SecretsView<'_> {
             .powers
             .allows(Power::Reveal(&name))
             .map_err(|denied| secrets::Error::Denied(denied.0))?;
-        Ok(self.read(&name).await?.0)
+        let secret = self.read(&name).await?;
+        if !self.vault.revealed.contains(&secret) {
+            self.vault.revealed.push(secret.clone());
+            self.log.hide(self.vault.forms());
+        }
+        Ok(secret.0)
     }
 }
 
@@ -232,12 +267,16 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use millwork_core::time::Timestamp;
+
     use super::secrets::Host as _;
     use super::*;
     use crate::grant::{Ask, Grant};
+    use crate::imports::clock::Clock;
     use crate::imports::http::client::Clients;
     use crate::imports::http::door::Door;
     use crate::imports::kv::MemoryKeyValue;
+    use crate::imports::log::Speaker;
     use crate::limits::Limits;
 
     struct OneSecret;
@@ -288,9 +327,15 @@ mod tests {
     #[tokio::test]
     async fn a_secret_goes_only_where_it_is_granted_and_is_never_shown() {
         let (outfit, mut vault) = (outfit(), Vault::default());
+        let mut log = Log::new(
+            Speaker::default(),
+            Clock::starting_at(Timestamp::default()),
+            0,
+        );
         let mut view = SecretsView {
             outfit: &outfit,
             vault: &mut vault,
+            log: &mut log,
         };
         let placeholder = view
             .placeholder("token".to_owned())

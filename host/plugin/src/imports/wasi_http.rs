@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{
 use crate::imports::Outfit;
 use crate::imports::http::door::{Door, HttpError};
 use crate::imports::log::Log;
+use crate::limits;
 
 /// What one call keeps for `wasi:http`; made at the first use.
 pub(crate) struct WasiHttp {
@@ -81,6 +82,7 @@ impl WasiHttpHooks for Hooks {
         let refusals = Arc::clone(&self.refusals);
         Box::new(async move {
             let Ok(permit) = permits.try_acquire_owned() else {
+                limits::note("http_requests_in_flight_max");
                 return Err(Error::ConnectionLimitReached);
             };
             let response = send(
@@ -98,7 +100,10 @@ impl WasiHttpHooks for Hooks {
                         let _held = &permit;
                         match error.downcast::<hyper::Error>() {
                             Ok(error) => Error::Hyper(*error),
-                            Err(_) => Error::HttpResponseBodySize(u64::try_from(max).ok()),
+                            Err(_) => {
+                                limits::note("http_response_max_bytes");
+                                Error::HttpResponseBodySize(u64::try_from(max).ok())
+                            }
                         }
                     })
                     .boxed_unsync()

@@ -105,11 +105,11 @@ impl Plugins {
     async fn load_file(&self, path: &Path, folder: &Folder) -> Result<Arc<LoadedPlugin>, String> {
         let (file, max) = (path.to_owned(), self.sandbox.limits.wasm_max_bytes);
         let read = tokio::task::spawn_blocking(move || folder::read(&file, max)).await;
-        let wasm = read
+        let parcel = read
             .unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
             .map_err(|refusal| in_words(&refusal))?;
         let plugin = self
-            .load(wasm, Origin::File(path.to_owned()))
+            .load(parcel, Origin::File(path.to_owned()))
             .await
             .map_err(|refusal| in_words(&refusal))?;
         let is_twin = |other: &LoadedPlugin| {

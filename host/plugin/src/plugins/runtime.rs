@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use millwork_core::connector::{Connector, TypeRef};
+use millwork_core::digest::Digest;
 use millwork_core::json::Json;
 use millwork_core::outcome::Failure;
 
@@ -83,6 +84,11 @@ impl PluginRuntime for Plugins {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .resolve(reference)
+    }
+
+    fn is_pure(&self, plugin: &Digest) -> bool {
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        catalog.get(plugin).is_some_and(|plugin| plugin.pure)
     }
 }
 

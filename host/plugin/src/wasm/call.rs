@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millwork_core::outcome::Failure;
 use millwork_core::time::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use wasmtime::Store;
 
 use super::bindings::{GuestPre, Plugin, types};
@@ -16,6 +16,8 @@ use super::{convert, trap};
 use crate::imports::Outfit;
 use crate::imports::clock::Clock;
 use crate::imports::log::Speaker;
+use crate::imports::secrets::Vault;
+use crate::limits;
 use crate::{FieldError, Invocation, LogLine, Reply};
 
 /// What a call took.
@@ -23,6 +25,27 @@ use crate::{FieldError, Invocation, LogLine, Reply};
 pub struct Used {
     /// The memory that the guest had at the end, in bytes.
     pub memory_bytes: usize,
+}
+
+/// Takes a permit; where there is none, counts that, and waits for one.
+async fn permit<'s>(
+    permits: &'s Semaphore,
+    limit: &'static str,
+) -> Result<SemaphorePermit<'s>, AcquireError> {
+    if let Ok(permit) = permits.try_acquire() {
+        return Ok(permit);
+    }
+    limits::note(limit);
+    permits.acquire().await
+}
+
+/// What came of asking.
+struct Asked<R> {
+    answer: Result<R, Failure>,
+    log: Vec<LogLine>,
+    used: Used,
+    /// The secrets that it knows of.
+    vault: Vault,
 }
 
 /// What is asked of an instance: the future borrows the store and the guest, and nothing else.
@@ -38,7 +61,8 @@ impl Sandbox {
         call: Invocation,
     ) -> (Reply, Used) {
         // The plugin's own permit first: whoever holds one of the others never waits for anything but the end of a call.
-        let (_own, _any) = (own_permits.acquire().await, self.permits.acquire().await);
+        let _own = permit(own_permits, "calls_in_flight_per_plugin_max").await;
+        let _any = permit(&self.permits, "calls_in_flight_max").await;
         let allowed = call.timeout.min(self.limits.call_max());
         let speaker = Speaker {
             plugin: Arc::clone(&outfit.plugin),
@@ -49,13 +73,19 @@ impl Sandbox {
         let state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
         let (action, config) = (call.action.clone(), call.config.text().to_owned());
         let context = convert::context(call, allowed);
-        let (answer, log, used) = self
+        let Asked {
+            answer,
+            log,
+            used,
+            vault,
+        } = self
             .ask(pre, state, allowed, |store, guest| {
                 Box::pin(async move { guest.call_invoke(store, &context, &action, &config).await })
             })
             .await;
+        let result = answer.and_then(|answer| convert::result(answer, &self.limits));
         let reply = Reply {
-            result: answer.and_then(|answer| convert::result(answer, &self.limits)),
+            result: vault.redact(result),
             log,
         };
         (reply, used)
@@ -71,7 +101,7 @@ impl Sandbox {
             |store, guest| Box::pin(guest.call_describe(store)),
         )
         .await
-        .0
+        .answer
     }
 
     /// Asks a plugin what it thinks of a configuration, without giving it any power.
@@ -84,7 +114,7 @@ impl Sandbox {
         let _permit = self.permits.acquire().await;
         let allowed = self.limits.question_max();
         let action = action.to_owned();
-        let (answer, ..) = self
+        let Asked { answer, .. } = self
             .ask(pre, self.powerless_state(), allowed, |store, guest| {
                 Box::pin(async move { guest.call_validate(store, &action, &config).await })
             })
@@ -107,7 +137,7 @@ impl Sandbox {
         state: State,
         allowed: Duration,
         ask: impl for<'a> FnOnce(&'a mut Store<State>, &'a Plugin) -> Asking<'a, R> + Send,
-    ) -> (Result<R, Failure>, Vec<LogLine>, Used) {
+    ) -> Asked<R> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
@@ -130,6 +160,12 @@ impl Sandbox {
         let used = Used {
             memory_bytes: state.limiter.memory_taken_bytes(),
         };
-        (answer, store.into_data().log.finish(), used)
+        let State { log, vault, .. } = store.into_data();
+        Asked {
+            answer,
+            log: log.finish(),
+            used,
+            vault,
+        }
     }
 }

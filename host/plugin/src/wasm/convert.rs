@@ -68,7 +68,7 @@ pub(crate) fn result(
 fn json(text: String, limits: &Limits) -> Result<Json, Failure> {
     let max = limits.output_max_bytes;
     if text.len() > max {
-        let limit = limits::named("output_max_bytes", max);
+        let limit = limits::reached("output_max_bytes", max);
         return Err(Failure::permanent(
             "plugin-output-too-large",
             format!(
@@ -94,7 +94,7 @@ fn invalid(why: &str) -> Failure {
 fn suspension(suspension: wit::Suspension, limits: &Limits) -> Result<Suspension, Failure> {
     let wit::Suspension { until, state, then } = suspension;
     if state.len() > limits.state_max_bytes {
-        let limit = limits::named("state_max_bytes", limits.state_max_bytes);
+        let limit = limits::reached("state_max_bytes", limits.state_max_bytes);
         return Err(Failure::permanent(
             "plugin-state-too-large",
             format!(

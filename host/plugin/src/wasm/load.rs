@@ -14,6 +14,7 @@ use super::sandbox::Sandbox;
 use super::state::State;
 use crate::limits;
 use crate::manifest::{self, Manifest};
+use crate::trust::Untrusted;
 
 /// Why a file is not loaded. Each says what would have to change.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum Refusal {
     /// What it says of itself does not hold.
     #[error("what it says of itself does not hold: {}", .0.join("; "))]
     Manifest(Vec<String>),
+    /// The operator does not trust it.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// Nobody keeps its bytes, so a run that uses it could be lost.
     #[error("its bytes could not be kept: {0}")]
     Keep(String),
@@ -76,6 +80,7 @@ pub(crate) fn check_size(size: u64, max: usize) -> Result<(), Refusal> {
     if usize::try_from(size).is_ok_and(|size| size <= max) {
         Ok(())
     } else {
+        limits::note("wasm_max_bytes");
         Err(Refusal::TooLarge { size, max })
     }
 }

@@ -26,10 +26,7 @@ pub(crate) struct Sandbox {
     pub(crate) cache: Option<Cache>,
     /// One for each call in flight, over all plugins.
     pub(crate) permits: Arc<Semaphore>,
-    clients: Clients,
-    kv: Arc<dyn KeyValue>,
-    secrets: Option<Arc<dyn Secrets>>,
-    tape: Option<Arc<Tape>>,
+    shared: Shared,
     /// For plugins that are asked what they are: without any power.
     pub(crate) powerless: Arc<Outfit>,
 }
@@ -73,25 +70,24 @@ impl Sandbox {
             .map_err(SandboxError::Ticker)?;
         let clients = Clients::new(&limits);
         let limits = Arc::new(limits);
-        let powerless = Arc::new(outfit(
-            "",
-            &[],
-            Grant::default(),
-            &clients,
-            &kv,
-            None,
-            &limits,
-            None,
-        ));
+        let shared = Shared {
+            clients,
+            kv,
+            secrets: None,
+            tape: None,
+            limits: Arc::clone(&limits),
+        };
+        let powerless = Arc::new(shared.outfit("", &[], Grant::default()));
         Ok(Self {
             engine,
             linker,
             cache: cache_folder.and_then(open_cache),
             permits,
-            clients,
-            kv,
-            secrets,
-            tape,
+            shared: Shared {
+                secrets,
+                tape,
+                ..shared
+            },
             powerless,
             limits,
         })
@@ -99,44 +95,37 @@ impl Sandbox {
 
     /// What a plugin with these asks and this grant works with.
     pub(crate) fn outfit(&self, plugin: &str, asks: &[Ask], grant: Grant) -> Arc<Outfit> {
-        Arc::new(outfit(
-            plugin,
-            asks,
-            grant,
-            &self.clients,
-            &self.kv,
-            self.secrets.clone(),
-            &self.limits,
-            self.tape.clone(),
-        ))
+        Arc::new(self.shared.outfit(plugin, asks, grant))
     }
 }
 
-fn outfit(
-    plugin: &str,
-    asks: &[Ask],
-    grant: Grant,
-    clients: &Clients,
-    kv: &Arc<dyn KeyValue>,
+/// What all plugins work with.
+struct Shared {
+    clients: Clients,
+    kv: Arc<dyn KeyValue>,
     secrets: Option<Arc<dyn Secrets>>,
-    limits: &Arc<Limits>,
     tape: Option<Arc<Tape>>,
-) -> Outfit {
-    let powers = Arc::new(Powers::new(plugin, asks, grant));
-    let door = Door::new(
-        plugin,
-        Arc::clone(&powers),
-        clients,
-        Arc::clone(limits),
-        tape,
-    );
-    Outfit {
-        plugin: plugin.into(),
-        powers,
-        door,
-        kv: Arc::clone(kv),
-        secrets,
-        limits: Arc::clone(limits),
+    limits: Arc<Limits>,
+}
+
+impl Shared {
+    fn outfit(&self, plugin: &str, asks: &[Ask], grant: Grant) -> Outfit {
+        let powers = Arc::new(Powers::new(plugin, asks, grant));
+        let door = Door::new(
+            plugin,
+            Arc::clone(&powers),
+            &self.clients,
+            Arc::clone(&self.limits),
+            self.tape.clone(),
+        );
+        Outfit {
+            plugin: plugin.into(),
+            powers,
+            door,
+            kv: Arc::clone(&self.kv),
+            secrets: self.secrets.clone(),
+            limits: Arc::clone(&self.limits),
+        }
     }
 }
 

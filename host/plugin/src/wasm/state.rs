@@ -25,7 +25,7 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) log: Log,
     random: Random,
-    vault: Vault,
+    pub(crate) vault: Vault,
     wasi: Wasi,
     wasi_http: Option<Box<WasiHttp>>,
 }
@@ -72,6 +72,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     secrets::add_to_linker(linker, |state| SecretsView {
         outfit: &state.outfit,
         vault: &mut state.vault,
+        log: &mut state.log,
     })?;
     wasi::add_to_linker(linker)?;
     wasi_http::add_to_linker(linker)

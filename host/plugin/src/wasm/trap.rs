@@ -18,7 +18,7 @@ pub(crate) fn timed_out(allowed: Duration, limits: &Limits) -> Failure {
     let message = if allowed >= limits.call_max() {
         format!(
             "the call took longer than {} ms",
-            limits::named("call_max_ms", limits.call_max_ms)
+            limits::reached("call_max_ms", limits.call_max_ms)
         )
     } else {
         format!(
@@ -45,7 +45,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &mut State) -> Failure {
         return ran_out(refused, limits);
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        let limit = limits::named("calls_in_flight_max", limits.calls_in_flight_max);
+        let limit = limits::reached("calls_in_flight_max", limits.calls_in_flight_max);
         return Failure::retryable(
             "plugin-busy",
             format!("no instance is free: the calls in flight take more than {limit} provides for"),
@@ -59,7 +59,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &mut State) -> Failure {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
-            let limit = limits::named("cpu_max_ms", limits.cpu_max_ms);
+            let limit = limits::reached("cpu_max_ms", limits.cpu_max_ms);
             Failure::new(
                 FailureKind::Timeout,
                 "plugin-timeout",
@@ -67,7 +67,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &mut State) -> Failure {
             )
         }
         Some(Trap::StackOverflow) => {
-            let limit = limits::named("stack_max_bytes", limits.stack_max_bytes);
+            let limit = limits::reached("stack_max_bytes", limits.stack_max_bytes);
             Failure::retryable(
                 "plugin-stack-overflow",
                 format!(
@@ -98,14 +98,14 @@ fn trapped(why: &str) -> Failure {
 fn ran_out(refused: Refused, limits: &Limits) -> Failure {
     match refused {
         Refused::Memory => {
-            let limit = limits::named("memory_max_bytes", limits.memory_max_bytes);
+            let limit = limits::reached("memory_max_bytes", limits.memory_max_bytes);
             Failure::retryable(
                 "plugin-out-of-memory",
                 format!("the plugin wanted more memory than {limit} bytes"),
             )
         }
         Refused::TableElements => {
-            let limit = limits::named("table_elements_max", limits.table_elements_max);
+            let limit = limits::reached("table_elements_max", limits.table_elements_max);
             Failure::retryable(
                 "plugin-out-of-memory",
                 format!("the plugin wanted a larger table than {limit} elements"),
@@ -116,9 +116,10 @@ fn ran_out(refused: Refused, limits: &Limits) -> Failure {
 
 fn unknown(error: &wasmtime::Error, limits: &Limits) -> Failure {
     let text = format!("{error:#}");
+    note_instantiation(&text);
     // wasmtime keeps the type of this error to itself.
     if text.contains("hostcall fuel") || text.contains("too much data") {
-        let output = limits::named("output_max_bytes", limits.output_max_bytes);
+        let output = limits::reached("output_max_bytes", limits.output_max_bytes);
         return Failure::permanent(
             "plugin-output-too-large",
             format!("the plugin handed over far more at once than {output} bytes"),
@@ -128,6 +129,22 @@ fn unknown(error: &wasmtime::Error, limits: &Limits) -> Failure {
         "plugin-trapped",
         format!("the plugin trapped: {}", bounded(&text)),
     )
+}
+
+/// What a component is made of is counted before it runs; wasmtime says it in words.
+fn note_instantiation(text: &str) {
+    if !text.contains("resource limit exceeded") {
+        return;
+    }
+    for (word, limit) in [
+        ("instance", "instances_max"),
+        ("table", "tables_max"),
+        ("memory", "memories_max"),
+    ] {
+        if text.contains(&format!("{word} count too high")) {
+            limits::note(limit);
+        }
+    }
 }
 
 /// Cuts a text from a guest to a length that fits into a message.

@@ -96,7 +96,9 @@ async fn damaged_and_foreign_files_are_refused_in_words() {
         let mut damaged = whole.to_vec();
         damaged[at] ^= 0xff;
         // It may be refused or not; what it may not do is bring the host down.
-        let _ = plugins.load_bytes(damaged.into(), Origin::Stored).await;
+        let _ = plugins
+            .load_bytes(bytes::Bytes::from(damaged), Origin::Stored)
+            .await;
     }
     let small = Plugins::new(Options {
         limits: Limits {

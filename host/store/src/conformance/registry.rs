@@ -12,6 +12,7 @@ fn plugin(name: &str, version: &str, bytes: u8) -> InstalledPlugin {
         version: version.to_owned(),
         digest: digest(bytes),
         installed_at: at(i64::from(bytes)),
+        signature: bytes.is_multiple_of(2).then(|| format!("signed\n{bytes}")),
     }
 }
 

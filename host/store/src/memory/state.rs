@@ -11,7 +11,8 @@ use millwork_core::time::Timestamp;
 
 use crate::{
     AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, Order,
-    Plugin, PluginDecision, Renewal, RunQuery, RunRow, Token, Value, ValueKey, Workflow, Written,
+    Plugin, PluginDecision, Renewal, RunQuery, RunRow, SealedSecret, Token, Value, ValueKey,
+    Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) audit: BTreeMap<AuditId, AuditEntry>,
     pub(super) installed: BTreeMap<(String, String), InstalledPlugin>,
     pub(super) decisions: BTreeMap<String, PluginDecision>,
+    pub(super) secrets: BTreeMap<String, SealedSecret>,
 }
 
 #[derive(Debug)]

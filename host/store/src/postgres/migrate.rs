@@ -27,6 +27,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0004_plugins",
         include_str!("../../../../migrations/postgres/0004_plugins.sql"),
     ),
+    (
+        "0005_vault",
+        include_str!("../../../../migrations/postgres/0005_vault.sql"),
+    ),
 ];
 
 fn known() -> u32 {

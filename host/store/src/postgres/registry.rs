@@ -35,7 +35,7 @@ impl Registry for Postgres {
 
 async fn load(pool: &PgPool) -> sqlx::Result<Installed> {
     let plugins = sqlx::query(
-        "SELECT name, version, digest, installed_at FROM installed_plugins ORDER BY name, version",
+        "SELECT name, version, digest, installed_at, signature FROM installed_plugins ORDER BY name, version",
     )
     .fetch_all(pool)
     .await?;
@@ -45,6 +45,7 @@ async fn load(pool: &PgPool) -> sqlx::Result<Installed> {
             version: columns::text(row, 1)?,
             digest: columns::digest(row, 2)?,
             installed_at: columns::time(row, 3)?,
+            signature: columns::optional_text(row, 4)?,
         })
     });
     let decisions =
@@ -67,13 +68,15 @@ async fn load(pool: &PgPool) -> sqlx::Result<Installed> {
 
 async fn install(pool: &PgPool, plugin: &InstalledPlugin) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO installed_plugins (name, version, digest, installed_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (name, version) DO UPDATE SET digest = excluded.digest, installed_at = excluded.installed_at",
+        "INSERT INTO installed_plugins (name, version, digest, installed_at, signature) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (name, version) DO UPDATE SET
+             digest = excluded.digest, installed_at = excluded.installed_at, signature = excluded.signature",
     )
     .bind(text::encode(&plugin.name))
     .bind(text::encode(&plugin.version))
     .bind(&plugin.digest.as_bytes()[..])
     .bind(columns::to_time(plugin.installed_at))
+    .bind(plugin.signature.as_deref().map(text::encode))
     .execute(pool)
     .await?;
     Ok(())

@@ -32,6 +32,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0004_plugins",
         sql: include_str!("../../../../migrations/sqlite/0004_plugins.sql"),
     },
+    Migration {
+        name: "0005_vault",
+        sql: include_str!("../../../../migrations/sqlite/0005_vault.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

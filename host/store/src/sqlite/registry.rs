@@ -50,7 +50,7 @@ impl Registry for Sqlite {
 fn load(connection: &Connection) -> Result<Installed> {
     let plugins = connection
         .prepare_cached(
-            "SELECT name, version, digest, installed_at FROM installed_plugins ORDER BY name, version",
+            "SELECT name, version, digest, installed_at, signature FROM installed_plugins ORDER BY name, version",
         )?
         .query_map([], |row| {
             Ok(InstalledPlugin {
@@ -58,6 +58,7 @@ fn load(connection: &Connection) -> Result<Installed> {
                 version: row.get(1)?,
                 digest: columns::digest(row, 2)?,
                 installed_at: columns::time(row, 3)?,
+                signature: row.get(4)?,
             })
         })?
         .collect::<Result<_>>()?;
@@ -80,14 +81,16 @@ fn load(connection: &Connection) -> Result<Installed> {
 fn install(connection: &Connection, plugin: &InstalledPlugin) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO installed_plugins (name, version, digest, installed_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (name, version) DO UPDATE SET digest = excluded.digest, installed_at = excluded.installed_at",
+            "INSERT INTO installed_plugins (name, version, digest, installed_at, signature) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (name, version) DO UPDATE SET
+                 digest = excluded.digest, installed_at = excluded.installed_at, signature = excluded.signature",
         )?
         .execute(params![
             plugin.name,
             plugin.version,
             plugin.digest.as_bytes(),
-            plugin.installed_at.as_micros()
+            plugin.installed_at.as_micros(),
+            plugin.signature
         ])?;
     Ok(())
 }

@@ -110,7 +110,10 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             tokio::time::timeout(max, connecting)
                 .await
-                .unwrap_or_else(|_| Err(ConnectTimeout(max).into()))
+                .unwrap_or_else(|_| {
+                    limits::note("http_connect_max_ms");
+                    Err(ConnectTimeout(max).into())
+                })
         })
     }
 }

@@ -129,7 +129,8 @@ impl Door {
             .as_ref()
             .is_some_and(|body| body.len() > self.limits.http_request_max_bytes)
         {
-            let limit = limits::named("http_request_max_bytes", self.limits.http_request_max_bytes);
+            let limit =
+                limits::reached("http_request_max_bytes", self.limits.http_request_max_bytes);
             return Err(HttpError::InvalidRequest(format!(
                 "the body is larger than {limit} bytes"
             )));
@@ -176,7 +177,7 @@ impl Door {
         } else {
             format!(
                 "more redirects than {}",
-                limits::named("http_redirects_max", max)
+                limits::reached("http_redirects_max", max)
             )
         }))
     }
@@ -228,8 +229,12 @@ impl Door {
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
         let announced = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
+        let too_large = || {
+            limits::note("http_response_max_bytes");
+            Err(HttpError::ResponseTooLarge(max))
+        };
         if head_bytes.saturating_add(announced) > max {
-            return Err(HttpError::ResponseTooLarge(max));
+            return too_large();
         }
         // The other side may announce what it never sends.
         let mut body = Vec::with_capacity(announced.min(64 << 10));
@@ -241,7 +246,7 @@ impl Door {
                 continue;
             };
             if head_bytes + body.len() + data.len() > max {
-                return Err(HttpError::ResponseTooLarge(max));
+                return too_large();
             }
             body.extend_from_slice(&data);
         }
