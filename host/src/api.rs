@@ -16,6 +16,7 @@ mod problem;
 mod query;
 mod root;
 mod runs;
+mod secrets;
 pub mod server;
 mod signals;
 mod tokens;
@@ -39,10 +40,13 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::access::Gate;
 use crate::engine::Engine;
+use crate::safe::Safe;
 use crate::shelf::Shelf;
 use body::Limit;
 use guard::{needs, open};
 use observe::Observe;
+
+pub(crate) use plugins::SIGNATURE_HEADER;
 
 /// What the API is made of.
 pub struct Parts {
@@ -52,6 +56,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// The plugins.
     pub shelf: Arc<Shelf>,
+    /// The secrets.
+    pub safe: Arc<Safe>,
     /// How large a component may be.
     pub wasm_max_bytes: NonZeroUsize,
     /// Writes the metrics down.
@@ -94,6 +100,10 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(admin(routes!(plugins::disable)))
         .routes(admin(routes!(plugins::enable)))
         .routes(admin(routes!(plugins::agree)))
+        .routes(admin(routes!(secrets::list)))
+        .routes(admin(routes!(secrets::put)))
+        .routes(admin(routes!(secrets::remove)))
+        .routes(admin(routes!(secrets::reseal)))
         .routes(admin(routes!(tokens::create)))
         .routes(admin(routes!(tokens::list)))
         .routes(admin(routes!(tokens::revoke)))
@@ -143,6 +153,10 @@ impl Api {
 
     fn shelf(&self) -> &Shelf {
         &self.0.shelf
+    }
+
+    fn safe(&self) -> &Safe {
+        &self.0.safe
     }
 
     fn wasm_limit(&self) -> Limit {

@@ -6,6 +6,7 @@ mod messaging;
 mod plugin;
 mod plugins;
 mod role;
+mod secrets;
 mod storage;
 mod tokens;
 
@@ -22,6 +23,7 @@ use crate::cli::{Cli, Command, ConfigCommand, Settings};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
 use crate::engine::{Engine, Options};
+use crate::safe::Safe;
 use crate::shelf::Shelf;
 use crate::{shutdown, telemetry, worker};
 use role::Role;
@@ -42,6 +44,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             runtime()?.block_on(storage::migrate(&config))
         }
         Command::Token(command) => runtime()?.block_on(tokens::run(command)),
+        Command::Secret(command) => runtime()?.block_on(secrets::run(command)),
         Command::Plugin(command) => plugin::run(command, &runtime()?),
         Command::Health(health) => health::ask(&health.url),
         Command::Config(ConfigCommand::Show(settings)) => {
@@ -90,11 +93,18 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         store,
         access,
         registry,
+        vault,
         clock,
         held,
     } = storage::open(&config, role).await?;
     let gate = Arc::new(gate(&config, access, Arc::clone(&clock))?);
-    let loaded = plugins::load(&config, &store, address.ip().is_loopback()).await?;
+    let safe = Arc::new(Safe::new(
+        config.secrets.clone(),
+        vault,
+        config.read_secrets_keys().map_err(anyhow::Error::msg)?,
+        Arc::clone(&clock),
+    ));
+    let loaded = plugins::load(&config, &store, &safe, address.ip().is_loopback()).await?;
     let shelf = Arc::new(Shelf::new(
         Arc::clone(&loaded.plugins),
         Arc::clone(&store),
@@ -126,6 +136,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         engine: engine.clone(),
         gate,
         shelf: Arc::clone(&shelf),
+        safe,
         wasm_max_bytes: wasm_max_bytes(&config),
         metrics,
         closing: closing.clone(),
@@ -179,6 +190,7 @@ fn options(config: &Config) -> Options {
         backlog_max: config.engine.backlog_max.get(),
         record_start_after: config.engine.record_start_after,
         claim_timeout: config.engine.claim_timeout,
+        commit_elision: config.engine.commit_elision,
         idempotency_kept: config.engine.idempotency_kept,
         retention: config.engine.finished_kept,
         env: Arc::new(env.collect()),

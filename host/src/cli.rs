@@ -1,6 +1,7 @@
 //! The command line, as it reads. What the commands do is elsewhere.
 
 pub mod plugin;
+pub mod secret;
 
 use std::path::PathBuf;
 
@@ -53,6 +54,14 @@ pub enum Command {
     )]
     #[command(after_help = "Example:\n  millwork token create shop --scope trigger --expires 90d")]
     Token(TokenCommand),
+    /// Give a server secrets, which plugins use without seeing them.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    #[command(after_help = "Example:\n  millwork secret set slack-token < token.txt")]
+    Secret(secret::SecretCommand),
     /// Write, try out and manage plugins.
     #[command(
         subcommand,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -63,7 +63,7 @@ impl Client {
     /// Where nobody answers; or with what the server has to say against it.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
-        self.converse(method, path, body).await
+        self.converse(method, path, body, None).await
     }
 
     async fn converse(
@@ -71,9 +71,10 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<(&'static str, Bytes)>,
+        header: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Value> {
         let base = &self.base;
-        let exchange = self.exchange(method, path, body);
+        let exchange = self.exchange(method, path, body, header);
         let (status, text) = tokio::time::timeout(PATIENCE, exchange)
             .await
             .with_context(|| format!("no answer from {base} within {PATIENCE:?}"))?
@@ -92,8 +93,14 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::ask`].
-    pub async fn send(&self, path: &str, content_type: &'static str, body: Bytes) -> Result<Value> {
-        self.converse(Method::POST, path, Some((content_type, body)))
+    pub async fn send(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+        header: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Value> {
+        self.converse(Method::POST, path, Some((content_type, body)), header)
             .await
     }
 
@@ -102,11 +109,15 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<(&'static str, Bytes)>,
+        header: Option<(HeaderName, HeaderValue)>,
     ) -> Result<(u16, Bytes)> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header(ACCEPT, "application/json");
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token);
         }

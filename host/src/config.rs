@@ -6,9 +6,11 @@
 mod auth;
 mod cluster;
 pub mod load;
+mod plugins;
 pub mod reference;
 mod schema;
 mod secret;
+mod secrets_key;
 mod span;
 pub mod variables;
 
@@ -24,7 +26,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use auth::{Auth, AuthMode};
 pub use cluster::{BusKind, Kafka, Postgres, StoreKind};
 pub use load::{Layers, Loaded, load};
+pub use plugins::{Grant, Plugins, Trust};
 pub use secret::Secret;
+pub use secrets_key::SecretsKey;
 pub(crate) use span::parse as parse_span;
 
 /// Everything that can be set.
@@ -62,6 +66,8 @@ pub struct Config {
     pub env: BTreeMap<String, String>,
     /// Secrets, which plugins use without seeing them: a text, `{ env = "NAME" }` or `{ file = "PATH" }`.
     pub secrets: BTreeMap<String, Secret>,
+    /// The key that seals the secrets which are given over the API. The store never has it.
+    pub secrets_key: SecretsKey,
     /// The plugins.
     pub plugins: Plugins,
 }
@@ -113,6 +119,9 @@ pub struct Engine {
     #[serde(with = "span")]
     #[schemars(with = "span::Text")]
     pub claim_timeout: Duration,
+    /// Whether the result of a step whose plugin acts on nothing may be written together with that of the next step. A crash
+    /// then has such steps made again.
+    pub commit_elision: bool,
     /// How long an `Idempotency-Key` is remembered.
     #[serde(with = "span")]
     #[schemars(with = "span::Text")]
@@ -156,50 +165,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The plugins.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Plugins {
-    /// What each plugin may do, by its name. Nothing, where nothing is said.
-    pub grants: BTreeMap<String, Grant>,
-    /// How much each call of a plugin may use.
-    pub limits: millwork_plugin::Limits,
-}
-
-/// What the operator grants one plugin. It also has to ask for it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Grant {
-    /// HTTP: `https://slack.com`, `https://*.example.com:8443`, `GET,HEAD https://example.com`, `*`.
-    pub http: Vec<String>,
-    /// Which addresses those hosts may have besides public ones: `loopback`, `private` or a network such as `10.1.0.0/16`.
-    pub private_networks: Vec<String>,
-    /// Small values kept between calls.
-    pub kv: bool,
-    /// Secrets that may be put into its requests, unseen, each with the hosts that it may be sent to.
-    pub secrets: BTreeMap<String, Vec<String>>,
-    /// Secrets that it may see.
-    pub reveal: Vec<String>,
-}
-
-impl Plugins {
-    /// The grants, each rule of them read.
-    ///
-    /// # Errors
-    /// The first rule that is none, with its place.
-    pub fn read_grants(&self) -> Result<millwork_plugin::Grants, String> {
-        let read = |(name, grant): (&String, &Grant)| {
-            let read = toml::Value::try_from(grant).map_err(|error| error.to_string());
-            let grant = read.and_then(|value| value.try_into().map_err(|error| error.to_string()));
-            Ok((
-                name.clone(),
-                grant.map_err(|error| format!("plugins.grants.{name}: {}", error.trim_end()))?,
-            ))
-        };
-        self.grants.iter().map(read).collect()
-    }
-}
-
 impl Config {
     /// Where runs are kept.
     #[must_use]
@@ -238,6 +203,7 @@ impl Default for Config {
             log: Log::default(),
             env: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            secrets_key: SecretsKey::default(),
             plugins: Plugins::default(),
         }
     }
@@ -264,6 +230,7 @@ impl Default for Engine {
             queue_max: nonzero(10_000),
             record_start_after: Duration::from_millis(200),
             claim_timeout: Duration::from_secs(15),
+            commit_elision: true,
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
             finished_kept: None,
         }

@@ -13,6 +13,7 @@ mod generated;
 mod kept;
 pub mod nearest;
 pub mod random;
+pub mod safe;
 pub mod shelf;
 pub mod shutdown;
 pub mod telemetry;

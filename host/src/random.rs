@@ -41,6 +41,12 @@ pub fn secret() -> [u8; 32] {
     draw()
 }
 
+/// Draws a nonce, of so many bits that none is ever drawn twice.
+#[must_use]
+pub fn nonce() -> [u8; 24] {
+    draw()
+}
+
 /// Draws the chance that shortens the wait before a next attempt.
 #[must_use]
 pub fn chance() -> Chance {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millwork_core::digest::Digest;
 use millwork_plugin::{
-    Decision, Decisions, Grant, Listed, LoadedPlugin, Origin, Plugins, RefusedFile,
+    Decision, Decisions, Grant, Listed, LoadedPlugin, Origin, Parcel, Plugins, RefusedFile,
 };
 use millwork_store::{Installed, InstalledPlugin, Plugin, PluginDecision, Registry, Store};
 use tokio::sync::Mutex;
@@ -153,12 +153,17 @@ impl Shelf {
     ///
     /// # Errors
     /// Where it is refused, its name and version mean other bytes already, or it has another digest than it should; or the store.
-    pub async fn install(&self, wasm: Bytes, expected: Option<Digest>) -> Result<Listed, Refusal> {
-        let found = millwork_plugin::digest(&wasm);
+    pub async fn install(
+        &self,
+        parcel: Parcel,
+        expected: Option<Digest>,
+    ) -> Result<Listed, Refusal> {
+        let found = millwork_plugin::digest(&parcel.wasm);
+        let signature = parcel.signature.clone();
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(Refusal::Digest { expected, found });
         }
-        let plugin = self.plugins.load_bytes(wasm, Origin::Installed).await;
+        let plugin = self.plugins.load_bytes(parcel, Origin::Installed).await;
         let plugin = plugin.map_err(|refusal| Refusal::Unfit(refusal.to_string()))?;
         let (name, version) = (plugin.name().to_owned(), plugin.version().to_string());
         let twin = self.plugins.list().into_iter().find(|listed| {
@@ -180,6 +185,7 @@ impl Shelf {
             version,
             digest: plugin.digest,
             installed_at: self.clock.now(),
+            signature,
         };
         self.registry.install(installed).await?;
         self.refresh().await?;
@@ -310,10 +316,11 @@ impl Shelf {
         }
         let kept = self.store.find_plugin(installed.digest).await?;
         let kept = kept.ok_or_else(|| Refusal::Unfit("nobody kept its bytes".to_owned()))?;
-        let loaded = self
-            .plugins
-            .load_bytes(Bytes::from(kept.wasm), Origin::Installed)
-            .await;
+        let parcel = Parcel {
+            wasm: Bytes::from(kept.wasm),
+            signature: installed.signature.clone(),
+        };
+        let loaded = self.plugins.load_bytes(parcel, Origin::Installed).await;
         loaded.map_err(|refusal| Refusal::Unfit(refusal.to_string()))
     }
 }

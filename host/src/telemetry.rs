@@ -35,6 +35,8 @@ pub const STEP_RETRIES: &str = "millwork_step_retries_total";
 pub const PLUGIN_CALLS: &str = "millwork_plugin_calls_total";
 /// How long a call of a plugin takes; `plugin`.
 pub const PLUGIN_CALL_SECONDS: &str = "millwork_plugin_call_duration_seconds";
+/// Limits of the sandbox that plugins reached; `limit`, as its setting is called.
+pub const PLUGIN_LIMITS_REACHED: &str = "millwork_plugin_limits_reached_total";
 /// Timers that fired.
 pub const TIMERS_FIRED: &str = "millwork_timers_fired_total";
 /// How much later than due a timer fires.
@@ -158,6 +160,10 @@ pub const METRICS: &[Metric] = &[
     counter(STEPS_COMPLETED, "Steps that ended, by status"),
     counter(STEP_RETRIES, "Attempts that failed and are made again"),
     counter(PLUGIN_CALLS, "Calls of plugins, by plugin and result"),
+    counter(
+        PLUGIN_LIMITS_REACHED,
+        "Limits of the sandbox that plugins reached, by limit",
+    ),
     histogram(
         PLUGIN_CALL_SECONDS,
         Unit::Seconds,

@@ -83,6 +83,8 @@ problems! {
     PluginRefused = [PluginVersionTaken, PluginRefused];
     PluginInUse = [PluginInUse];
     PluginConfigured = [PluginConfigured];
+    UnknownSecret = [UnknownSecret];
+    SecretRefused = [SecretRefused];
     SignalRefused = [RunFinished, TooManySignals];
     IdempotencyKeyReused = [IdempotencyKeyReused, PluginMissing];
     /// What may be wrong with any body.

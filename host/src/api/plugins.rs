@@ -8,8 +8,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use millwork_core::digest::Digest;
-use millwork_plugin::{Grant, Listed};
+use millwork_plugin::{Grant, Listed, Parcel};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -68,7 +70,10 @@ pub(super) async fn list(State(api): State<Api>) -> Response {
     path = "/api/v1/plugins",
     operation_id = "install_plugin",
     tag = "plugins",
-    params(("digest" = Option<String>, Query, description = "The SHA-256 that the bytes must have, in hexadecimal digits")),
+    params(
+        ("digest" = Option<String>, Query, description = "The SHA-256 that the bytes must have, in hexadecimal digits"),
+        ("Plugin-Signature" = Option<String>, Header, description = "Its signature: the `.minisig` file of minisign, as Base64"),
+    ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component"),
     responses(
         (status = 201, description = "The plugin", body = PluginView),
@@ -86,7 +91,9 @@ pub(super) async fn install(
     let wasm = body::read(body, api.wasm_limit(), api.body_timeout()).await?;
     query.finish()?;
     require_wasm(&headers)?;
-    let listed = api.shelf().install(wasm, digest).await?;
+    let signature = signature(&headers)?;
+    let parcel = Parcel { wasm, signature };
+    let listed = api.shelf().install(parcel, digest).await?;
     Ok(shown(&api, StatusCode::CREATED, &listed))
 }
 
@@ -216,6 +223,23 @@ const GRANT_LIMIT: Limit = Limit {
     around_bytes: 0,
     setting: "fixed",
 };
+
+/// The header that carries the signature of a component: a file of several lines, and so as Base64.
+pub(crate) const SIGNATURE_HEADER: &str = "plugin-signature";
+
+fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(SIGNATURE_HEADER) else {
+        return Ok(None);
+    };
+    let text = STANDARD.decode(value.as_bytes()).ok();
+    match text.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        Some(text) => Ok(Some(text)),
+        None => Err(Problem::new(
+            Kind::PluginRefused,
+            "the header Plugin-Signature is not Base64 of a .minisig file",
+        )),
+    }
+}
 
 fn require_wasm(headers: &HeaderMap) -> Result<(), Problem> {
     let declared = headers.get(header::CONTENT_TYPE);

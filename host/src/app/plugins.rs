@@ -1,17 +1,16 @@
 //! Loads the plugins at start: those that the binary carries, then those of the folder. A run in flight goes on with the bytes
 //! that it began with when the file is gone: they are kept in the store before anything can be triggered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
 use bytes::Bytes;
-use millwork_plugin::{FolderReport, Options, Plugins, Secrets};
+use millwork_plugin::{FolderReport, Options, Plugins};
 use millwork_store::Store;
 
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::kept::Kept;
+use crate::safe::Safe;
 
 /// The plugins, and what became of the folder's files.
 pub(super) struct Loaded {
@@ -23,6 +22,7 @@ pub(super) struct Loaded {
 pub(super) async fn load(
     config: &Config,
     store: &Arc<dyn Store>,
+    safe: &Arc<Safe>,
     is_loopback: bool,
 ) -> anyhow::Result<Loaded> {
     let folder = config.plugins_dir();
@@ -36,8 +36,9 @@ pub(super) async fn load(
         cache_folder: Some(config.data_dir.join("compiled")),
         bound_to_loopback: is_loopback,
         key_value: Arc::clone(&kept) as _,
-        secrets: Some(Arc::new(Configured(config.secrets.clone()))),
+        secrets: Some(Arc::clone(safe) as _),
         source: Some(kept),
+        trust: config.plugins.read_trust().map_err(anyhow::Error::msg)?,
         tape: None,
     })
     .context("could not start the plugin sandbox")?;
@@ -53,29 +54,4 @@ pub(super) async fn load(
         plugins: Arc::new(plugins),
         folder,
     })
-}
-
-/// The secrets of the configuration.
-struct Configured(BTreeMap<String, Secret>);
-
-#[async_trait]
-impl Secrets for Configured {
-    async fn get(&self, name: &str) -> Result<Option<millwork_plugin::Secret>, String> {
-        let Some(secret) = self.0.get(name) else {
-            return Ok(None);
-        };
-        match secret.read() {
-            Ok(value) => Ok(Some(millwork_plugin::Secret::new(value))),
-            Err(error) => {
-                tracing::warn!(
-                    secret.name = name,
-                    error,
-                    "a secret is not where the configuration says"
-                );
-                Err(format!(
-                    "the secret \"{name}\" cannot be read; the host's log says why"
-                ))
-            }
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use millwork_store::postgres::{Address, Held, Hold, Options, Postgres};
 use millwork_store::sqlite::{self, Sqlite};
-use millwork_store::{Access, Registry, Store};
+use millwork_store::{Access, Registry, Store, Vault};
 use tokio_util::sync::CancellationToken;
 
 use super::role::Role;
@@ -17,6 +17,7 @@ pub(super) struct Storage {
     pub(super) store: Arc<dyn Store>,
     pub(super) access: Arc<dyn Access>,
     pub(super) registry: Arc<dyn Registry>,
+    pub(super) vault: Arc<dyn Vault>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) held: Option<Held>,
 }
@@ -58,16 +59,31 @@ pub(super) async fn open_for_access(config: &Config) -> Result<Storage> {
 }
 
 /// One store, by its ports.
-struct Opened(Arc<dyn Store>, Arc<dyn Access>, Arc<dyn Registry>);
+struct Opened {
+    store: Arc<dyn Store>,
+    access: Arc<dyn Access>,
+    registry: Arc<dyn Registry>,
+    vault: Arc<dyn Vault>,
+}
 
 impl Opened {
-    fn new(store: impl Store + Access + Registry) -> Self {
+    fn new(store: impl Store + Access + Registry + Vault) -> Self {
         let store = Arc::new(store);
-        Self(Arc::clone(&store) as _, Arc::clone(&store) as _, store)
+        Self {
+            access: Arc::clone(&store) as _,
+            registry: Arc::clone(&store) as _,
+            vault: Arc::clone(&store) as _,
+            store,
+        }
     }
 
     async fn with_clock(self, held: Option<Held>) -> Result<Storage> {
-        let Self(store, access, registry) = self;
+        let Self {
+            store,
+            access,
+            registry,
+            vault,
+        } = self;
         let clock: Arc<dyn Clock> = match DatabaseClock::follow(Arc::clone(&store)).await? {
             Some(clock) => Arc::new(clock),
             None => Arc::new(SystemClock),
@@ -76,6 +92,7 @@ impl Opened {
             store,
             access,
             registry,
+            vault,
             clock,
             held,
         })

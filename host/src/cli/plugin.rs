@@ -28,15 +28,7 @@ pub enum PluginCommand {
     List(Server),
     /// Install a component on a server, for all of its processes.
     #[command(after_help = "Example:\n  millwork plugin install tickets.wasm")]
-    Install {
-        /// The component
-        file: PathBuf,
-        /// The SHA-256 that it must have
-        #[arg(long, value_name = "HEX")]
-        digest: Option<String>,
-        #[command(flatten)]
-        server: Server,
-    },
+    Install(InstallPlugin),
     /// Say what a plugin may do, in place of what was said before. Without a flag, nothing.
     #[command(
         after_help = "Example:\n  millwork plugin grant tickets --http https://tracker.example --secret tracker-token=https://tracker.example"
@@ -112,6 +104,21 @@ pub struct RunPlugin {
     pub signals: Vec<String>,
 }
 
+/// A component to install.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct InstallPlugin {
+    /// The component
+    pub file: PathBuf,
+    /// The SHA-256 that it must have
+    #[arg(long, value_name = "HEX")]
+    pub digest: Option<String>,
+    /// Its signature, made with minisign [default: FILE.minisig, where that is there]
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: Server,
+}
+
 /// Which server to ask.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[expect(
@@ -144,6 +151,10 @@ pub struct Named {
 
 /// What a plugin may do.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the help shows the comments as they are"
+)]
 pub struct GrantPlugin {
     /// The plugin
     pub name: String,

@@ -277,6 +277,11 @@ fn read(kind: Kind, text: &str) -> Value {
         Kind::Text => None,
         Kind::Integer => text.trim().parse().ok().map(Value::Integer),
         Kind::Boolean => text.trim().parse().ok().map(Value::Boolean),
+        Kind::Texts => {
+            let texts = text.split(',').map(str::trim);
+            let texts = texts.filter(|text| !text.is_empty());
+            Some(Value::Array(texts.map(Value::from).collect()))
+        }
     };
     read.unwrap_or_else(|| Value::String(text.to_owned()))
 }

@@ -230,6 +230,7 @@ mod tests {
         queue_max = 10000
         record_start_after = "200ms"
         claim_timeout = "15s"
+        commit_elision = true
         idempotency_kept = "24h"
         finished_kept = "forever"
 
@@ -258,6 +259,12 @@ mod tests {
         [log]
         filter = "info"
         format = "auto"
+
+        [secrets_key]
+
+        [plugins.trust]
+        public_keys = []
+        require_signature = false
 
         [plugins.limits]
         calls_in_flight_max = 1000

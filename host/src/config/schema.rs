@@ -26,11 +26,14 @@ pub(super) enum Kind {
     Text,
     Integer,
     Boolean,
+    /// Texts with commas between them.
+    Texts,
 }
 
 /// Variables whose names are shorter than their place.
-const SHORT_VARIABLES: [(&str, &str); 3] = [
+const SHORT_VARIABLES: [(&str, &str); 4] = [
     ("auth.admin_token", "MILLWORK_ADMIN_TOKEN"),
+    ("secrets_key.key", "MILLWORK_SECRETS_KEY"),
     ("server.listen", "MILLWORK_LISTEN"),
     ("log.filter", "MILLWORK_LOG"),
 ];
@@ -84,6 +87,7 @@ fn kind(schema: &Value) -> Kind {
     match schema["type"].as_str() {
         Some("integer") => Kind::Integer,
         Some("boolean") => Kind::Boolean,
+        Some("array") => Kind::Texts,
         _ => Kind::Text,
     }
 }

@@ -44,6 +44,9 @@ pub(super) struct PluginView {
     pub(super) granted_by_configuration: bool,
     /// The size of its component.
     pub(super) size_bytes: usize,
+    /// The key that has signed it, of those that the configuration trusts.
+    #[schema(required)]
+    pub(super) signed_by: Option<String>,
 }
 
 /// Something that a plugin can do.
@@ -153,6 +156,7 @@ impl PluginView {
             grants: plugin.grant(),
             granted_by_configuration: shelf.is_granted_by_configuration(plugin.name()),
             size_bytes: plugin.size_bytes(),
+            signed_by: plugin.signed_by.clone(),
         }
     }
 }

@@ -54,6 +54,8 @@ kinds! {
         "Workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 not found";
     UnknownPlugin = NOT_FOUND, "unknown-plugin", "Unknown plugin",
         "there is no plugin \"slack\" in version 1.0.0";
+    UnknownSecret = NOT_FOUND, "unknown-secret", "Unknown secret",
+        "there is no secret \"slack-token\" in the store";
     UnknownRun = NOT_FOUND, "unknown-run", "Unknown run",
         "Workflow run not found";
     UnknownToken = NOT_FOUND, "unknown-token", "Unknown token",
@@ -78,6 +80,8 @@ kinds! {
         "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 is pinned to slack@1.0.0 and has not ended: disable the plugin, and remove it when no run needs it";
     PluginConfigured = CONFLICT, "plugin-configured", "Plugin configured",
         "the configuration says what \"slack\" may do, under [plugins.grants.slack]: change it there";
+    SecretRefused = CONFLICT, "secret-refused", "Secret refused",
+        "the configuration has a secret \"slack-token\" already, under [secrets]: change it there";
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "Too large",
         "the payload is larger than 2097152 bytes, the limit (limits.payload_max_bytes)";
     WrongContentType = UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type",

@@ -1,13 +1,17 @@
 //! `millwork plugin list|install|grant|agree|disable|enable|remove`: asks a server.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::check::read;
-use crate::cli::plugin::{GrantPlugin, Named, PluginCommand, Server};
+use crate::cli::plugin::{GrantPlugin, InstallPlugin, Named, PluginCommand, Server};
 use crate::client::Client;
 
 pub(super) async fn run(command: PluginCommand) -> Result<()> {
@@ -19,20 +23,7 @@ pub(super) async fn run(command: PluginCommand) -> Result<()> {
             print!("{}", table(&list));
             Ok(())
         }
-        PluginCommand::Install {
-            file,
-            digest,
-            server,
-        } => {
-            let wasm = read(&file)?;
-            let query = digest.map(|digest| format!("?digest={digest}"));
-            let path = format!("/api/v1/plugins{}", query.unwrap_or_default());
-            let installed = client(&server)?
-                .send(&path, "application/wasm", wasm)
-                .await?;
-            told("installed", &installed);
-            Ok(())
-        }
+        PluginCommand::Install(wanted) => install(wanted).await,
         PluginCommand::Grant(wanted) => {
             let grant = grant(&wanted)?;
             let path = format!("/api/v1/plugins/{}/grants", wanted.name);
@@ -58,6 +49,40 @@ pub(super) async fn run(command: PluginCommand) -> Result<()> {
             bail!("this command needs no server")
         }
     }
+}
+
+async fn install(wanted: InstallPlugin) -> Result<()> {
+    let InstallPlugin {
+        file,
+        digest,
+        signature,
+        server,
+    } = wanted;
+    let wasm = read(&file)?;
+    let signature = signature_header(&file, signature)?;
+    let query = digest.map(|digest| format!("?digest={digest}"));
+    let path = format!("/api/v1/plugins{}", query.unwrap_or_default());
+    let installed = client(&server)?
+        .send(&path, "application/wasm", wasm, signature)
+        .await?;
+    told("installed", &installed);
+    Ok(())
+}
+
+/// The signature that was named, or the one beside the file.
+fn signature_header(
+    file: &Path,
+    named: Option<PathBuf>,
+) -> Result<Option<(HeaderName, HeaderValue)>> {
+    let beside = PathBuf::from(format!("{}.minisig", file.display()));
+    let Some(path) = named.or_else(|| beside.exists().then_some(beside)) else {
+        return Ok(None);
+    };
+    let text = read(&path)?;
+    let value = HeaderValue::try_from(STANDARD.encode(text))
+        .with_context(|| format!("{} cannot be sent", path.display()))?;
+    let name = HeaderName::from_static(crate::api::SIGNATURE_HEADER);
+    Ok(Some((name, value)))
 }
 
 async fn change(named: &Named, verb: &str, done: &str) -> Result<()> {

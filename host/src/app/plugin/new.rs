@@ -38,7 +38,7 @@ const JAVASCRIPT: &[File] = &[
 
 const PYTHON: &[File] = &[
     ("app.py", include_str!("template/python/app.py")),
-    ("Makefile", include_str!("template/python/Makefile.txt")),
+    ("build.sh", include_str!("template/python/build.sh")),
     ("requirements.txt", "componentize-py==0.25.1\n"),
     ("README.md", include_str!("template/python/README.md.txt")),
     (".gitignore", "venv/\ndist/\n__pycache__/\n"),
