@@ -1,14 +1,14 @@
 # The verbs. Each is thin: what it does can be done by hand, and CI does nothing else (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-cluster cluster check fmt plugins bench chaos
+.PHONY: help setup run test test-cluster test-languages cluster check fmt plugins bench chaos
 
 # A shell that was open before rustup came does not know it yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 help: ## Show the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
-	while read -r verb what; do printf '  make %-13s %s\n' "$$verb" "$$what"; done
+	while read -r verb what; do printf '  make %-15s %s\n' "$$verb" "$$what"; done
 
 setup: ## Install what the build needs, or say plainly what is missing
 	@scripts/setup.sh
@@ -27,6 +27,10 @@ test-cluster: setup ## Run the tests on a real Kafka, and break a small cluster 
 	cargo test --workspace --features millwork-bus/cluster --test kafka --locked
 	cargo build --workspace --bins --locked
 	$${CARGO_TARGET_DIR:-target}/debug/millwork-bench cluster --runs 300 --faults 1
+
+test-languages: setup ## Follow the guide to plugins for JavaScript and Python, word by word
+	cargo build --workspace --bins --locked
+	scripts/test-languages.sh
 
 cluster: setup ## Start a PostgreSQL and a Kafka to try a cluster with, and print where they are
 	@scripts/setup-tests.sh

@@ -7,6 +7,7 @@ mod authors;
 mod cluster_faults;
 mod cluster_in_memory;
 mod contract;
+mod elision;
 mod engine_in_memory;
 mod plugins;
 mod process;

@@ -73,7 +73,7 @@ impl Host {
             if self.listed().await == expected {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            pause(50).await;
         }
         panic!("not {expected:?}: {:?}", self.listed().await);
     }
@@ -249,7 +249,7 @@ async fn a_broken_file_is_refused_with_its_reason_and_what_was_there_stays() {
         if !refused.is_null() {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
     }
     assert_eq!(refused["still_loaded"], "misbehave@1.0.0", "{refused}");
     assert_eq!(host.listed().await, ["1.0.0 active"]);
@@ -285,7 +285,16 @@ async fn a_plugin_that_is_replaced_while_runs_use_it_fails_none_of_them() {
         let guest = items.iter().find(|item| item["name"] == "misbehave");
         let digest = guest.expect("it is there")["digest"].as_str();
         digests.insert(digest.expect("a text").to_owned());
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        pause(1_100).await;
     }
     assert!(digests.len() > 1, "it was never replaced");
+}
+
+/// A real server's files and clocks are real too.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may give the machine a moment"
+)]
+async fn pause(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
