@@ -8,6 +8,7 @@ mod guard;
 mod health;
 mod idempotency_key;
 mod json;
+mod limits;
 mod observe;
 pub mod openapi;
 mod page;
@@ -93,6 +94,7 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(read(routes!(runs::show)))
         .routes(write(routes!(runs::cancel)))
         .routes(trigger(routes!(signals::send)))
+        .routes(read(routes!(limits::list)))
         .routes(read(routes!(plugins::list)))
         .routes(admin(routes!(plugins::install)))
         .routes(admin(routes!(plugins::remove)))

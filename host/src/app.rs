@@ -188,6 +188,7 @@ fn options(config: &Config) -> Options {
     Options {
         in_flight_max: config.engine.in_flight_max.get(),
         backlog_max: config.engine.backlog_max.get(),
+        limit_queue_max: config.engine.limit_queue_max.get(),
         record_start_after: config.engine.record_start_after,
         claim_timeout: config.engine.claim_timeout,
         commit_elision: config.engine.commit_elision,

@@ -16,7 +16,7 @@ pub mod variables;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,6 +108,8 @@ pub struct Engine {
     pub in_flight_max: NonZeroUsize,
     /// Runs that may wait to be executed before triggers are turned away.
     pub backlog_max: NonZeroU64,
+    /// Runs that may wait for one key of a workflow's `concurrency` or `rate_limit` before triggers are turned away.
+    pub limit_queue_max: NonZeroU32,
     /// Runs that are held ready in memory; the others wait in the store.
     pub queue_max: NonZeroUsize,
     /// How long an attempt at a step is under way before the journal says that it has begun.
@@ -227,6 +229,7 @@ impl Default for Engine {
         Self {
             in_flight_max: nonzero(1_000),
             backlog_max: NonZeroU64::new(1_000_000).expect("a default is not zero"),
+            limit_queue_max: NonZeroU32::new(10_000).expect("a default is not zero"),
             queue_max: nonzero(10_000),
             record_start_after: Duration::from_millis(200),
             claim_timeout: Duration::from_secs(15),

@@ -2,7 +2,8 @@
 //!
 //! The door is [`Engine`]. Behind it: `execution` (a work item, from taking its run on), `driver` (one run, to its end or its
 //! next wait), `committer` (group commit), `schedule` (what is due soon), `alone` and `shared` (how due runs come from the
-//! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `registry`
+//! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `limits` (who
+//! has to wait before it begins), `registry`
 //! (what is in hand here), `announcer` and `waiters` (who is told of an end), `definitions` (what is compiled), `retention`.
 
 mod alone;
@@ -13,6 +14,7 @@ mod definitions;
 mod driver;
 mod error;
 mod execution;
+mod limits;
 mod outside;
 mod registry;
 mod retention;
@@ -35,6 +37,7 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
+use millwork_store::limits::Turn;
 use millwork_store::{Commit, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
@@ -61,6 +64,8 @@ pub struct Options {
     pub in_flight_max: usize,
     /// Runs that may wait to be executed before triggers are turned away.
     pub backlog_max: u64,
+    /// Runs that may wait for one key of a workflow's limits.
+    pub limit_queue_max: u32,
     /// How long an attempt is under way before the journal says that it has begun.
     pub record_start_after: Duration,
     /// How long a run belongs to the process that took it on without a sign of life, where others share the store. On a bus
@@ -81,6 +86,7 @@ impl Default for Options {
         Self {
             in_flight_max: 1_000,
             backlog_max: 1_000_000,
+            limit_queue_max: 10_000,
             record_start_after: Duration::from_millis(200),
             claim_timeout: Duration::from_secs(15),
             commit_elision: true,
@@ -120,6 +126,8 @@ pub struct RunView {
     pub run: Run,
     /// Its workflow.
     pub graph: Arc<Graph>,
+    /// What keeps it from beginning, where a limit does.
+    pub turn: Option<Turn>,
 }
 
 /// The parts of the system and what is wrong with each, if anything.
@@ -260,9 +268,14 @@ impl Engine {
             .definitions
             .find(run.created().workflow, run.created().version)
             .await?;
+        let turn = match run.awaits_admission() && !run.status().is_finished() {
+            true => self.0.store.find_turn(id).await?,
+            false => None,
+        };
         Ok(Some(RunView {
             run,
             graph: Arc::clone(&compiled.graph),
+            turn,
         }))
     }
 
@@ -443,7 +456,7 @@ struct Entry {
     event: Event,
 }
 
-/// The commit that advances a run by some records.
+/// The commit that advances a run by some records. One that ends it gives back what it held.
 fn advance(run: &Run, first_seq: u32, records: &[Record], due_at: Option<Timestamp>) -> Commit {
     Commit {
         run: run.id(),
@@ -452,6 +465,7 @@ fn advance(run: &Run, first_seq: u32, records: &[Record], due_at: Option<Timesta
         summary: run.summary(),
         due_at,
         keeps_due: false,
+        passage: limits::leaving(run, records.last().map_or(Timestamp::EPOCH, |last| last.at)),
         new: None,
     }
 }

@@ -17,6 +17,8 @@ use crate::config::{Log, LogFormat};
 
 /// Runs that were accepted.
 pub const RUNS_TRIGGERED: &str = "millwork_runs_triggered_total";
+/// Runs that a limit of their workflow turned away.
+pub const RUNS_REFUSED: &str = "millwork_runs_refused_total";
 /// Runs that ended; `status`.
 pub const RUNS_COMPLETED: &str = "millwork_runs_completed_total";
 /// From the creation of a run to its end; `status`.
@@ -101,6 +103,10 @@ const SIZES: &[f64] = &[1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0];
 /// Every metric of the host.
 pub const METRICS: &[Metric] = &[
     counter(RUNS_TRIGGERED, "Runs that were accepted"),
+    counter(
+        RUNS_REFUSED,
+        "Runs that a limit of their workflow turned away",
+    ),
     counter(RUNS_COMPLETED, "Runs that ended, by status"),
     histogram(
         RUN_SECONDS,

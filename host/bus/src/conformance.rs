@@ -87,6 +87,8 @@ pub fn begun(number: u8) -> WorkItem {
         version: 1,
         payload: Json::from_text(r#"{"greeting":"hello"}"#).unwrap(),
         plugins: BTreeMap::new(),
+        bounds: None,
+        origin: None,
     };
     WorkItem {
         run: run(number),

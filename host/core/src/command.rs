@@ -21,6 +21,8 @@ pub enum Command {
     },
     /// Do what has come due; leave what is under way alone.
     Wake,
+    /// The limits that the run is bound by let it in: it may be taken up. Changes nothing where it has been let in before.
+    Admit,
     /// An attempt came back.
     CompleteAttempt(Box<AttemptReturned>),
     /// An attempt has been under way long enough to be looked at.

@@ -2,6 +2,7 @@
 //!
 //! One file a command. Each ends in `Deciding::settle`, which looks at what the finished steps have set free.
 
+mod admit;
 mod attempt;
 mod cancel;
 mod scope;
@@ -88,7 +89,12 @@ pub fn decide(
         begun: BTreeSet::new(),
         decision: Decision::default(),
     };
+    if deciding.run.awaits_admission() {
+        deciding.await_admission(command)?;
+        return Ok(deciding.decision);
+    }
     match command {
+        Command::Admit => {}
         Command::TakeUp => deciding.take_up(&[]),
         Command::Resync { under_way } => deciding.take_up(&under_way),
         Command::Wake => deciding.wake(),

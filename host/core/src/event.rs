@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Bounds;
 use crate::digest::Digest;
 use crate::id::WorkflowId;
 use crate::json::Json;
@@ -36,6 +37,8 @@ pub struct Record {
 pub enum Event {
     /// The run exists. Always the first event, and only the first.
     RunCreated(Arc<RunCreated>),
+    /// The limits that it is bound by have let the run in.
+    RunAdmitted {},
     /// An attempt began. Written before an attempt that may run only once, and for attempts that take long enough
     /// to be looked at; the others begin and end between two records.
     StepStarted {
@@ -164,6 +167,42 @@ pub struct RunCreated {
     pub payload: Json,
     /// What each `type` of the definition meant when the run began.
     pub plugins: BTreeMap<String, Pin>,
+    /// What it is bound by: it waits to be let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
+    /// What started it, where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// What starts a run when nobody asks for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The clock.
+    Schedule {
+        /// The times, as cron writes them.
+        cron: String,
+        /// The time for which it was to begin.
+        at: Timestamp,
+    },
+    /// A request to an inbound webhook.
+    Webhook {
+        /// Its path.
+        path: String,
+        /// What tells this delivery from others, where the sender says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivery: Option<String>,
+    },
+    /// A message on a topic.
+    Kafka {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Its place there.
+        offset: i64,
+    },
 }
 
 /// The exact plugin that a run uses for a `type`.
@@ -209,7 +248,8 @@ impl Event {
             | Self::RunCancelled { .. }
             | Self::StepCancelled { .. }
             | Self::SignalReceived { .. } => true,
-            Self::StepStarted { .. }
+            Self::RunAdmitted {}
+            | Self::StepStarted { .. }
             | Self::StepSuspended { .. }
             | Self::StepResumed { .. }
             | Self::StepSucceeded { .. }

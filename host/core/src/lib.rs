@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod bounds;
 pub mod command;
 pub mod connector;
 pub mod decide;

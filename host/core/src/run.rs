@@ -29,6 +29,8 @@ pub struct Run {
     created: Arc<RunCreated>,
     created_at: Timestamp,
     status: RunStatus,
+    /// It is bound by limits that have not let it in.
+    awaits_admission: bool,
     started_at: Option<Timestamp>,
     completed_at: Option<Timestamp>,
     error: Option<RunError>,
@@ -91,6 +93,7 @@ impl Run {
         Self {
             id,
             next_seq: 1,
+            awaits_admission: created.bounds.is_some(),
             created,
             created_at: at,
             status: RunStatus::Pending,
@@ -111,6 +114,7 @@ impl Run {
         match &record.event {
             // Only the first record can be this one; `fold` has taken it.
             Event::RunCreated(_) => {}
+            Event::RunAdmitted {} => self.awaits_admission = false,
             Event::StepStarted { step, attempt } => {
                 self.begin(at);
                 let resume = self.resumed(step);
@@ -336,6 +340,12 @@ impl Run {
     #[must_use]
     pub const fn status(&self) -> RunStatus {
         self.status
+    }
+
+    /// Whether it is bound by limits that have not let it in: nothing of it begins before.
+    #[must_use]
+    pub const fn awaits_admission(&self) -> bool {
+        self.awaits_admission
     }
 
     /// When its first attempt at a step began.

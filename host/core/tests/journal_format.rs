@@ -226,7 +226,7 @@ fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[
             (*name, *payload) = (text.to_owned(), json.clone());
             *key = (number.is_multiple_of(2)).then(|| text.to_owned());
         }
-        Event::RunSucceeded {} => {}
+        Event::RunAdmitted {} | Event::RunSucceeded {} => {}
     }
 }
 

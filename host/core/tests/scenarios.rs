@@ -7,7 +7,7 @@
 //! The acts, each begun by `at TIME` (`crash` and `show` need none):
 //!
 //! ```text
-//! take-up | resync [STEP…] | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
+//! take-up | admit | resync [STEP…] | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
 //! signal "NAME" JSON [key "KEY"]
 //! return STEP#ATTEMPT completed JSON [said "TEXT"]
 //! return STEP#ATTEMPT suspended (after SPAN | until TIME | signal "NAME" [for SPAN]) [state "TEXT"] then (call-again | complete JSON)
@@ -152,6 +152,7 @@ impl Scene {
     fn read_command(&self, words: &mut Words<'_>, now: Timestamp) -> Result<Command, String> {
         match words.word("a command")? {
             "take-up" => Ok(Command::TakeUp),
+            "admit" => Ok(Command::Admit),
             "wake" => Ok(Command::Wake),
             "resync" => {
                 let mut under_way = Vec::new();

@@ -92,6 +92,7 @@ problems! {
     UnknownRoute = [UnknownRoute];
     InvalidRequest = [InvalidRequest];
     InvalidDefinition = [InvalidDefinition];
+    LimitReached = [LimitReached];
     Overloaded = [Overloaded, ShuttingDown, Unavailable];
     Unavailable = [ShuttingDown, Unavailable];
     /// What may always happen.

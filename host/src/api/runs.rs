@@ -1,7 +1,9 @@
 //! Runs: reading one, listing them, ending one.
 
 mod list;
+mod origin;
 mod status;
+mod turn;
 mod view;
 #[cfg(test)]
 mod view_tests;
@@ -38,10 +40,8 @@ use crate::nearest::unknown;
 pub(super) async fn show(State(api): State<Api>, Id(run): Id<RunId>) -> Result<Response, Problem> {
     let view = api.engine().find_run(run).await?;
     let view = view.ok_or_else(|| Problem::new(Kind::UnknownRun, "Workflow run not found"))?;
-    Ok(answer(
-        StatusCode::OK,
-        &RunDocument::of(&view.run, &view.graph),
-    ))
+    let document = RunDocument::of(&view.run, &view.graph).kept_by(view.turn.as_ref());
+    Ok(answer(StatusCode::OK, &document))
 }
 
 /// Why a run is cancelled.

@@ -16,7 +16,8 @@ use super::body::{self, Limit, Members};
 use super::idempotency_key;
 use super::json::answer;
 use super::openapi::{
-    Body as BodyProblems, IdempotencyKeyReused, InvalidRequest, Overloaded, UnknownWorkflow,
+    Body as BodyProblems, IdempotencyKeyReused, InvalidRequest, LimitReached, Overloaded,
+    UnknownWorkflow,
 };
 use super::problem::{Fault, Problem};
 use super::query::{Query, span};
@@ -85,7 +86,7 @@ pub(super) enum TriggerAnswer<'a> {
     responses(
         (status = 200, description = "The run is durable; or, with `wait`, it has ended", body = TriggerAnswer),
         (status = 202, description = "With `wait`: the run so far, which goes on", body = RunDocument),
-        UnknownWorkflow, IdempotencyKeyReused, BodyProblems, InvalidRequest, Overloaded,
+        UnknownWorkflow, IdempotencyKeyReused, BodyProblems, InvalidRequest, LimitReached, Overloaded,
     ),
 )]
 pub(super) async fn trigger(
@@ -132,7 +133,8 @@ async fn answer_with_run(api: &Api, run: RunId, wait: Duration) -> Result<Respon
     } else {
         StatusCode::ACCEPTED
     };
-    Ok(answer(status, &RunDocument::of(&view.run, &view.graph)))
+    let document = RunDocument::of(&view.run, &view.graph).kept_by(view.turn.as_ref());
+    Ok(answer(status, &document))
 }
 
 fn read_wait(uri: &Uri, max: Duration) -> Result<Option<Duration>, Problem> {

@@ -227,6 +227,7 @@ mod tests {
         [engine]
         in_flight_max = 3  # from m.toml
         backlog_max = 1000000
+        limit_queue_max = 10000
         queue_max = 10000
         record_start_after = "200ms"
         claim_timeout = "15s"

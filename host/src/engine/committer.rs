@@ -96,6 +96,8 @@ async fn write_batches(
                     error = &error as &dyn std::error::Error,
                     "the store did not take a batch of commits"
                 );
+                // Where it was written after all, runs may be due of which nobody here was told.
+                backlog.note();
                 let error = CommitError(Arc::new(error));
                 for answer in answers {
                     let _ = answer.send(Err(error.clone()));

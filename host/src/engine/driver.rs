@@ -22,10 +22,12 @@ use millwork_core::run::Run;
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use millwork_plugin::{Invocation, Reply};
-use millwork_store::{Commit, Committed, Renewal};
+use millwork_store::limits::Outcome;
+use millwork_store::{Commit, Committed, Due, Renewal};
 
 use super::claims::Kept;
 use super::execution::Taken;
+use super::limits::{Asks, cancel_for_lack_of_room, entering};
 use super::registry::Handle;
 use super::schedule::Soon;
 use super::{Engine, Error, Loaded, advance};
@@ -89,6 +91,9 @@ impl<'e> Driver<'e> {
     }
 
     pub(super) async fn drive(&mut self) -> Result<(), Error> {
+        if !self.is_let_in().await? {
+            return Ok(());
+        }
         self.carry_out([Order::of(Command::TakeUp)].into()).await?;
         while !self.attempts.is_empty() {
             match self.next_order().await {
@@ -100,6 +105,80 @@ impl<'e> Driver<'e> {
             self.wait_for_the_clock().await;
         }
         Ok(())
+    }
+
+    /// Has a run let in that limits bind, before anything of it begins. It may have to wait: then its row says until when.
+    async fn is_let_in(&mut self) -> Result<bool, Error> {
+        let mut pause = STORE_PAUSE_FIRST;
+        while self.run.awaits_admission() && !self.run.status().is_finished() {
+            let Some(bounds) = self.run.created().bounds.clone() else {
+                break;
+            };
+            let claims = &self.engine.0.claims;
+            let (first_seq, now) = (self.run.next_seq(), self.engine.0.clock.now());
+            let before = self.run.clone();
+            let asked = self.engine.ask(
+                &before,
+                &bounds,
+                &self.graph,
+                Asks::Again,
+                (Vec::new(), now),
+            );
+            let Ok(decision) = decide(&self.graph, &mut self.run, Command::Admit, now) else {
+                break;
+            };
+            let in_hand = claims.in_hand(self.due_since, now);
+            let commit = Commit {
+                passage: entering(asked),
+                ..advance(&self.run, first_seq, &decision.records, Some(in_hand))
+            };
+            let records = commit.records.clone();
+            match self.engine.0.committer.commit(commit).await {
+                Ok(Committed::Passed(passed)) => {
+                    self.engine.wake(&passed.woken);
+                    match passed.outcome {
+                        Outcome::In | Outcome::Out => {
+                            self.handle.claim(in_hand);
+                            return Ok(true);
+                        }
+                        Outcome::Waits { due_at } => {
+                            self.run = before;
+                            self.wait_for_turn(due_at).await?;
+                        }
+                        Outcome::Instead => {
+                            self.run = before;
+                            cancel_for_lack_of_room(&mut self.run, &self.graph, now);
+                            self.engine.announce_end(&self.run);
+                        }
+                    }
+                    return Ok(false);
+                }
+                Ok(_) => {
+                    metrics::counter!(telemetry::COMMIT_CONFLICTS).increment(1);
+                    self.reload(first_seq, &[]).await?;
+                }
+                // Let in or not: the journal will say.
+                Err(error) => {
+                    tracing::warn!(run.id = %self.run.id(), error = &error as &dyn std::error::Error, "the commit was not confirmed; looking again");
+                    self.pause(&mut pause).await;
+                    self.reload(first_seq, &records).await?;
+                }
+            }
+            if self.is_lost {
+                return Ok(false);
+            }
+        }
+        Ok(!self.run.status().is_finished())
+    }
+
+    /// The run has to wait. Where it takes the place of others, it sees to it that they end.
+    async fn wait_for_turn(&mut self, due_at: Option<Timestamp>) -> Result<(), Error> {
+        self.handle.claim(due_at.unwrap_or(Timestamp::EPOCH));
+        if let Some(at) = due_at {
+            let run = self.run.id();
+            self.engine.wake(&[Due { at, run }]);
+        }
+        self.engine.outdo_others(&self.run).await
     }
 
     /// The run only waits now: remembers until when, where this process sees to it.
@@ -219,9 +298,10 @@ impl<'e> Driver<'e> {
             decision.records = all;
             let (commit, wait) = self.prepare(first_seq, &decision, now);
             let (due_at, records) = (commit.due_at, commit.records.clone());
-            let is_written = match self.engine.0.committer.commit(commit).await {
-                Ok(Committed::Written) => true,
-                Ok(Committed::Conflict | Committed::Replayed { .. }) => {
+            let committed = self.engine.0.committer.commit(commit).await;
+            let is_written = match committed {
+                Ok(committed) if self.engine.take_in(&committed) => true,
+                Ok(_) => {
                     metrics::counter!(telemetry::COMMIT_CONFLICTS).increment(1);
                     tracing::debug!(run.id = %self.run.id(), "somebody else has advanced the run; looking again");
                     self.reload(first_seq, &[]).await?
@@ -481,6 +561,7 @@ fn count(event: &Event) {
         | Event::StepSuspended { .. }
         | Event::StepResumed { .. }
         | Event::SignalReceived { .. }
+        | Event::RunAdmitted {}
         | Event::RunSucceeded {}
         | Event::RunFailed { .. }
         | Event::RunCancelled { .. } => return,

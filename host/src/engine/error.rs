@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millwork_core::bounds::KeyError;
 use millwork_core::definition::Problem;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
@@ -38,6 +39,17 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// A limit of the workflow is full, and the run may not wait; nothing was accepted.
+    #[error("{message}")]
+    LimitReached {
+        /// A sentence for people.
+        message: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// An expression gives no key for this payload.
+    #[error("the run cannot begin: {0}")]
+    InvalidKey(#[from] KeyError),
     /// The same key came with another request.
     #[error("the idempotency key \"{key}\" was used with another request")]
     IdempotencyKeyReused {

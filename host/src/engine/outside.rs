@@ -8,7 +8,7 @@ use millwork_core::decide::{Decision, Rejection, decide, only_waits};
 use millwork_core::id::RunId;
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
-use millwork_store::{Commit, Committed};
+use millwork_store::Commit;
 
 use super::{Engine, Error, RunView, advance};
 use crate::telemetry;
@@ -37,7 +37,8 @@ impl Engine {
             };
             let due_at = self.0.claims.ended(now);
             let commit = advance(&view.run, first_seq, &decision.records, due_at);
-            if self.0.committer.commit(commit).await? == Committed::Written {
+            let committed = self.0.committer.commit(commit).await?;
+            if self.take_in(&committed) {
                 self.announce_end(&view.run);
                 self.0.registry.knock(id);
                 self.0.bus.notify(Notice::Changed(id));
@@ -65,11 +66,15 @@ impl Engine {
                 return Ok(());
             }
             let commit = Commit {
-                keeps_due: driver == Driver::Near,
+                // One that a limit keeps waiting is due when its turn comes, whatever it is told meanwhile.
+                keeps_due: driver == Driver::Near || view.run.awaits_admission(),
                 ..advance(&view.run, first_seq, &decision.records, Some(now))
             };
-            if self.0.committer.commit(commit).await? == Committed::Written {
-                self.tell_driver(&view.run, driver);
+            let committed = self.0.committer.commit(commit).await?;
+            if self.take_in(&committed) {
+                if !view.run.awaits_admission() {
+                    self.tell_driver(&view.run, driver);
+                }
                 return Ok(());
             }
         }

@@ -6,13 +6,19 @@ use std::time::Duration;
 
 use millwork_bus::{Begun, Known, WorkItem};
 use millwork_core::digest::Digest;
-use millwork_core::event::{Event, Record, RunCreated};
+use millwork_core::event::{Event, Origin, Record, RunCreated};
+use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::Run;
-use millwork_store::{Commit, Committed, Idempotency, NewRun};
+use millwork_core::time::Timestamp;
+use millwork_store::limits::{Outcome, Passed};
+use millwork_store::{Commit, Committed, Due, Idempotency, NewRun};
 use sha2::{Digest as _, Sha256};
 
+use super::definitions::Compiled;
+use super::limits::{Asks, cancel_for_lack_of_room, entering, refusal};
+use super::registry::Reserved;
 use super::{Engine, Error};
 use crate::{random, telemetry};
 
@@ -30,49 +36,110 @@ pub struct Trigger {
     pub idempotency_key: Option<String>,
 }
 
+/// A run to be begun, of a workflow that was found.
+pub(super) struct Begin {
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) payload: Json,
+    /// What started it, where nobody asked for it.
+    pub(super) origin: Option<Origin>,
+    /// What makes a second beginning with the same key the same run.
+    pub(super) idempotency: Option<Idempotency>,
+}
+
+/// What beginning a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BegunAs {
+    /// A new run.
+    New(RunId),
+    /// The key has made this run before, from a request with this fingerprint.
+    Known(RunId, Digest),
+}
+
 impl Engine {
     /// Creates a run, and answers once it is durable. The same idempotency key with the same payload answers with the
     /// first run.
     ///
     /// # Errors
-    /// Where there is no such workflow, too much waits already, the key was used otherwise; or the store.
+    /// Where there is no such workflow, too much waits already, a limit of the workflow is full, the key was used otherwise; or
+    /// the store.
     pub async fn trigger(&self, trigger: Trigger) -> Result<RunId, Error> {
         let parts = &self.0;
         self.check_backlog()?;
         let compiled = parts.definitions.find_newest(trigger.workflow).await?;
-        let at = parts.clock.now();
-        let run = random::run_id(at);
+        let fingerprint = fingerprint(&trigger.payload);
         let idempotency = trigger.idempotency_key.as_ref().map(|key| Idempotency {
             key: key.clone(),
-            fingerprint: fingerprint(&trigger.payload),
-            expires_at: at.after(parts.options.idempotency_kept),
+            fingerprint,
+            expires_at: parts.clock.now().after(parts.options.idempotency_kept),
         });
-        let created = Arc::new(RunCreated {
-            workflow: compiled.workflow,
-            version: compiled.version,
+        let begin = Begin {
+            compiled,
             payload: trigger.payload,
+            origin: None,
+            idempotency,
+        };
+        match self.begin(begin).await? {
+            BegunAs::New(run) => Ok(run),
+            BegunAs::Known(run, known) if known == fingerprint => Ok(run),
+            BegunAs::Known(..) => Err(Error::IdempotencyKeyReused {
+                key: trigger.idempotency_key.unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Creates a run, and hands it on once it is durable.
+    pub(super) async fn begin(&self, begin: Begin) -> Result<BegunAs, Error> {
+        let parts = &self.0;
+        let Begin {
+            compiled,
+            payload,
+            origin,
+            idempotency,
+        } = begin;
+        let (workflow, version) = (compiled.workflow, compiled.version);
+        let at = parts.clock.now();
+        let id = random::run_id(at);
+        let created = Arc::new(RunCreated {
+            workflow,
+            version,
+            bounds: compiled.graph.bounds(workflow, version, &payload)?,
+            payload,
             plugins: parts.definitions.pins(&compiled)?,
+            origin,
         });
         let record = Record {
             at,
             event: Event::RunCreated(Arc::clone(&created)),
         };
+        let mut run = Run::new(id, Arc::clone(&created), at);
+        let mut records = vec![record.encode()];
+        let passage = created.bounds.as_ref().and_then(|bounds| {
+            let waiting = (records.clone(), at);
+            let asked = self.ask(&run, bounds, &compiled.graph, Asks::First, waiting);
+            let admitted = Record {
+                at,
+                event: Event::RunAdmitted {},
+            };
+            records.push(admitted.encode());
+            entering(asked)
+        });
         let commit = Commit {
-            run,
+            run: id,
             first_seq: 0,
-            records: vec![record.encode()],
-            summary: Run::new(run, Arc::clone(&created), at).summary(),
+            records,
+            summary: run.summary(),
             due_at: Some(parts.claims.in_hand(at, at)),
             keeps_due: false,
+            passage,
             new: Some(NewRun {
-                workflow: created.workflow,
-                version: created.version,
+                workflow,
+                version,
                 created_at: at,
-                idempotency: idempotency.clone(),
+                idempotency,
             }),
         };
         // In hand before it is written, so that nobody who reads the store takes it up beside us.
-        let place = parts.registry.reserve(run);
+        let place = parts.registry.reserve(id);
         let committed = match parts.committer.commit(commit).await {
             Ok(committed) => committed,
             Err(error) => {
@@ -82,33 +149,63 @@ impl Engine {
                 return Err(error.into());
             }
         };
+        if self.take_in(&committed) {
+            metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
+        }
         match committed {
             Committed::Written => {
-                metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
-                self.hand_on_new(
-                    place,
-                    WorkItem {
-                        run,
-                        known: Known::Begun(Begun { created, at }),
-                    },
-                );
-                Ok(run)
+                let known = Known::Begun(Begun { created, at });
+                self.hand_on_new(place, WorkItem { run: id, known });
+                Ok(BegunAs::New(id))
             }
-            Committed::Replayed { run, fingerprint }
-                if idempotency
-                    .as_ref()
-                    .is_some_and(|i| i.fingerprint == fingerprint) =>
-            {
-                Ok(run)
+            Committed::Passed(passed) => {
+                self.hand_on_bound(place, &mut run, &compiled.graph, &passed, at);
+                Ok(BegunAs::New(id))
             }
-            Committed::Replayed { .. } => Err(Error::IdempotencyKeyReused {
-                key: trigger.idempotency_key.unwrap_or_default(),
-            }),
+            Committed::Replayed { run, fingerprint } => Ok(BegunAs::Known(run, fingerprint)),
+            Committed::Full(full) => {
+                metrics::counter!(telemetry::RUNS_REFUSED).increment(1);
+                Err(refusal(&full, parts.options.limit_queue_max))
+            }
             // The random part of the identifier has come up twice. It has not happened yet.
             Committed::Conflict => Err(Error::Store(millwork_store::Error::Damaged {
                 what: "a new run",
-                detail: format!("the identifier {run} exists already"),
+                detail: format!("the identifier {id} exists already"),
             })),
+        }
+    }
+
+    /// Hands on a new run that asked to be let in, where there is something to do.
+    fn hand_on_bound(
+        &self,
+        place: Reserved<'_>,
+        run: &mut Run,
+        graph: &Graph,
+        passed: &Passed,
+        at: Timestamp,
+    ) {
+        // There is something to read: its first event is not its only one, or it has to ask again.
+        let known = Known::Offered { began: at };
+        let item = WorkItem {
+            run: run.id(),
+            known,
+        };
+        match passed.outcome {
+            // Its rate says when to ask again; only who takes the place of others is taken up at once.
+            Outcome::Waits { due_at: Some(due) } if due != self.0.claims.in_hand(at, at) => {
+                drop(place);
+                self.wake(&[Due {
+                    at: due,
+                    run: run.id(),
+                }]);
+            }
+            Outcome::In | Outcome::Waits { due_at: Some(_) } => self.hand_on_new(place, item),
+            Outcome::Waits { due_at: None } | Outcome::Out => drop(place),
+            Outcome::Instead => {
+                drop(place);
+                cancel_for_lack_of_room(run, graph, at);
+                self.announce_end(run);
+            }
         }
     }
 

@@ -342,6 +342,7 @@ fn commit(run: RunId, first_seq: u32, status: RunStatus, number: usize) -> Commi
         },
         due_at: (!is_finished).then(|| at(number + if is_running { RUNS_MAX } else { 0 })),
         keeps_due: false,
+        passage: None,
         new: None,
     }
 }
@@ -354,6 +355,7 @@ fn create(run: RunId, number: usize) -> Commit {
         idempotency: None,
     };
     Commit {
+        passage: None,
         new: Some(new),
         ..commit(run, 0, RunStatus::Pending, number)
     }

@@ -14,6 +14,7 @@ pub mod commits;
 pub mod due;
 pub mod history;
 pub mod keys;
+pub mod limits;
 pub mod lists;
 pub mod others;
 pub mod registry;
@@ -137,6 +138,23 @@ macro_rules! conformance {
                 retention::runs_under_way_stay,
                 retention::a_removed_run_leaves_nothing_behind,
                 retention::expired_keys_are_forgotten_and_others_are_not,
+                limits::a_slot_is_held_until_the_run_ends,
+                limits::the_first_priority_is_let_in_first_and_then_who_waits_longest,
+                limits::a_run_that_may_not_wait_is_refused_whole,
+                limits::something_else_may_be_written_where_no_slot_is_free,
+                limits::no_more_wait_than_may,
+                limits::a_run_that_ends_while_it_waits_gives_up_its_place,
+                limits::a_commit_that_conflicts_takes_no_slot,
+                limits::keys_count_within_their_workflow,
+                limits::a_rate_lets_so_many_begin_in_any_span,
+                limits::who_gives_up_waiting_for_a_rate_lets_the_next_one_know,
+                limits::a_run_takes_its_slot_first_and_holds_it_while_it_waits_for_its_rate,
+                limits::what_the_newest_version_says_of_a_limit_holds,
+                limits::who_is_outdone_by_newer_runs_is_listed,
+                limits::rates_that_are_idle_are_forgotten,
+                limits::a_run_that_waits_is_written_to_and_goes_on_waiting,
+                limits::of_many_writers_no_more_are_in_than_may,
+                limits::writers_of_many_keys_do_not_stand_in_each_others_way,
                 history::random_histories_are_told_as_in_memory,
             }
             $crate::conformance! { @ access $make;

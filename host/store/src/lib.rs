@@ -15,6 +15,7 @@ mod access;
 mod chance;
 mod claim;
 mod error;
+pub mod limits;
 mod plugin;
 mod registry;
 mod run;
@@ -31,6 +32,7 @@ use millwork_core::time::Timestamp;
 pub use crate::access::{Access, AuditEntry, AuditOutcome, Token};
 pub use crate::claim::{Claim, Renewal};
 pub use crate::error::Error;
+pub use crate::limits::Limits;
 pub use crate::memory::Memory;
 pub use crate::plugin::Plugin;
 pub use crate::postgres::Postgres;
@@ -47,7 +49,7 @@ pub use crate::workflow::Workflow;
 /// caller may try again, since each write is harmless the second time (a commit that did get through conflicts with itself).
 /// A write whose future is dropped before it answered may still be carried out.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Limits + Send + Sync + 'static {
     /// Advances runs. The only write that does.
     ///
     /// Each commit is atomic by itself: its records, the row of its run and its idempotency key are all written or none
@@ -56,6 +58,10 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The place in the journal is looked at before the idempotency key, so a new run that exists already is a
     /// [`Committed::Conflict`], also where its own key made it.
+    ///
+    /// A commit that asks something of limits ([`Commit::passage`]) is decided in the order of the call, after both, and what
+    /// is decided is written in the same transaction: slots taken and given back, and the rows of runs whose turn has come.
+    /// A limit holds for all processes that share the store.
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, Error>;
 
     /// How many calls of [`Store::commit`] go well side by side.
@@ -124,7 +130,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Written, Error>;
 
     /// Removes runs that finished before a time and have nothing left to do, with their journals, the first finished first, at most `limit` a call;
-    /// and the idempotency keys that have expired by `now`. Returns how many runs went. The store may do it in several
+    /// and the idempotency keys that have expired by `now`, and the rates that remember nothing that matters then. Returns how many runs went. The store may do it in several
     /// transactions, so that nobody waits behind a long one.
     async fn remove_finished(
         &self,

@@ -18,9 +18,10 @@ use millwork_core::time::Timestamp;
 pub use self::faults::Fault;
 use self::faults::Faults;
 use self::state::State;
+use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store,
-    Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunQuery, RunRow,
+    Store, Value, ValueKey, Workflow, Written,
 };
 
 /// A store that forgets.
@@ -50,6 +51,27 @@ impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock, so a poisoned state is as good as any.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Limits for Memory {
+    async fn list_limits(&self, query: LimitQuery) -> Result<Vec<LimitRow>, Error> {
+        Ok(self.state().list_limits(&query))
+    }
+
+    async fn find_turn(&self, run: RunId) -> Result<Option<Turn>, Error> {
+        Ok(self.state().find_turn(run))
+    }
+
+    async fn list_outdone(
+        &self,
+        workflow: WorkflowId,
+        key: &str,
+        kept: u32,
+        limit: usize,
+    ) -> Result<Vec<RunId>, Error> {
+        Ok(self.state().list_outdone(workflow, key, kept, limit))
     }
 }
 

@@ -9,6 +9,7 @@ mod columns;
 mod commit;
 mod failure;
 mod hold;
+mod limits;
 mod list;
 mod migrate;
 mod options;
@@ -32,9 +33,10 @@ use sqlx::postgres::PgPoolOptions;
 
 pub use self::hold::{Held, Hold};
 pub use self::options::{Address, Options};
+use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store,
-    Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunQuery, RunRow,
+    Store, Value, ValueKey, Workflow, Written,
 };
 use failure::within;
 
@@ -89,6 +91,32 @@ async fn connect(options: &Options) -> Result<PgPool, Error> {
         .connect_with(options.connect.clone())
         .await;
     pool.map_err(failure::of("connect to PostgreSQL"))
+}
+
+#[async_trait]
+impl Limits for Postgres {
+    async fn list_limits(&self, query: LimitQuery) -> Result<Vec<LimitRow>, Error> {
+        within("list limits", limits::list(&self.pool, &query)).await
+    }
+
+    async fn find_turn(&self, run: RunId) -> Result<Option<Turn>, Error> {
+        within(
+            "find what a run waits for",
+            limits::find_turn(&self.pool, run),
+        )
+        .await
+    }
+
+    async fn list_outdone(
+        &self,
+        workflow: WorkflowId,
+        key: &str,
+        kept: u32,
+        limit: usize,
+    ) -> Result<Vec<RunId>, Error> {
+        let outdone = limits::list_outdone(&self.pool, workflow, key, kept, limit);
+        within("list the runs of a key", outdone).await
+    }
 }
 
 #[async_trait]
@@ -197,6 +225,7 @@ impl Store for Postgres {
     ) -> Result<usize, Error> {
         const ACTION: &str = "remove old runs";
         while within(ACTION, retention::forget_keys(&self.pool, now)).await? {}
+        while within(ACTION, limits::forget_idle(&self.pool, now)).await? {}
         let remove = retention::remove_runs(&self.pool, finished_before, limit);
         within(ACTION, remove).await
     }

@@ -6,6 +6,8 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::{RunStatus, Summary};
 use millwork_core::time::Timestamp;
 
+use crate::limits::{Full, Outcome, Passage, Passed, Variant, WhenFull};
+
 /// A step in the life of a run, to be written whole or not at all.
 ///
 /// A commit that breaks the rules of its form (no records, `new` elsewhere than at zero) finds its run nowhere: it conflicts.
@@ -26,6 +28,51 @@ pub struct Commit {
     pub keeps_due: bool,
     /// What the row says for good; present exactly where `first_seq` is zero.
     pub new: Option<NewRun>,
+    /// What it asks of the limits that the run is under; absent where it is under none, or goes on holding what it holds.
+    pub passage: Option<Passage>,
+}
+
+impl Commit {
+    /// Whether it keeps the rules of its form.
+    pub(crate) fn is_in_form(&self) -> bool {
+        let is_new = self.new.is_some();
+        let begins_whole = |passage: &Passage| match passage {
+            Passage::Enter(enter) => {
+                let instead_is_empty = matches!(&enter.when_full, WhenFull::Instead(variant) if variant.records.is_empty());
+                !instead_is_empty && !(is_new && enter.waiting.records.is_empty())
+            }
+            Passage::Leave { .. } => !is_new,
+        };
+        !self.records.is_empty()
+            && is_new == (self.first_seq == 0)
+            && self.passage.as_ref().is_none_or(begins_whole)
+    }
+
+    /// The commit as the limits have it written.
+    pub(crate) fn shaped(self, passage: Passage, outcome: Outcome) -> Self {
+        let Passage::Enter(enter) = passage else {
+            return self;
+        };
+        let Variant {
+            records,
+            summary,
+            due_at,
+        } = match (outcome, enter.when_full) {
+            (Outcome::Waits { due_at }, _) => Variant {
+                due_at,
+                ..enter.waiting
+            },
+            (Outcome::Instead, WhenFull::Instead(instead)) => instead,
+            (Outcome::In | Outcome::Out | Outcome::Instead, _) => return self,
+        };
+        Self {
+            records,
+            summary,
+            due_at,
+            keeps_due: false,
+            ..self
+        }
+    }
 }
 
 /// What the row of a run says from the beginning.
@@ -39,6 +86,14 @@ pub struct NewRun {
     pub created_at: Timestamp,
     /// What makes a second trigger with the same key the same run.
     pub idempotency: Option<Idempotency>,
+}
+
+impl NewRun {
+    /// Takes the idempotency key out, with what it is looked up by.
+    pub(crate) fn take_key(&mut self) -> Option<(WorkflowId, Timestamp, Idempotency)> {
+        let key = self.idempotency.take()?;
+        Some((self.workflow, self.created_at, key))
+    }
 }
 
 /// A caller's promise that two triggers with the same key are one.
@@ -66,6 +121,10 @@ pub enum Committed {
         /// The request that made it.
         fingerprint: Digest,
     },
+    /// It asked something of limits, and is written and durable in the shape that they gave it.
+    Passed(Passed),
+    /// Nothing is written: a limit is full, and the run does not wait.
+    Full(Full),
 }
 
 /// A run that has something to do from a time on. Sorts by time.

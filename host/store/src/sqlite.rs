@@ -11,6 +11,7 @@ mod commit;
 mod connection;
 mod failure;
 mod journal;
+mod limits;
 mod list;
 mod lock;
 mod migrate;
@@ -39,9 +40,10 @@ use millwork_core::time::Timestamp;
 
 use self::readers::Readers;
 use self::writer::Writer;
+use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Plugin, Renewal, RunQuery, RunRow, Store,
-    Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunQuery, RunRow,
+    Store, Value, ValueKey, Workflow, Written,
 };
 
 /// The name of the database in the data directory.
@@ -109,6 +111,35 @@ impl Sqlite {
             action,
             source: source.into(),
         })?
+    }
+}
+
+#[async_trait]
+impl Limits for Sqlite {
+    async fn list_limits(&self, query: LimitQuery) -> Result<Vec<LimitRow>, Error> {
+        self.read_apart("list limits", move |connection| {
+            limits::list(connection, &query)
+        })
+        .await
+    }
+
+    async fn find_turn(&self, run: RunId) -> Result<Option<Turn>, Error> {
+        self.read_apart("find what a run waits for", move |connection| {
+            limits::find_turn(connection, run)
+        })
+        .await
+    }
+
+    async fn list_outdone(
+        &self,
+        workflow: WorkflowId,
+        key: &str,
+        kept: u32,
+        limit: usize,
+    ) -> Result<Vec<RunId>, Error> {
+        self.readers.read("list the runs of a key", |connection| {
+            limits::list_outdone(connection, workflow, key, kept, limit)
+        })
     }
 }
 
@@ -252,6 +283,10 @@ impl Store for Sqlite {
             retention::forget_keys(session.connection, now)
         };
         while self.writer.submit(ACTION, 0, forget).await? == retention::KEYS_MAX {}
+        let forget_rates = move |session: &mut writer::Session<'_>| {
+            limits::forget_idle(session.connection, now, retention::KEYS_MAX)
+        };
+        while self.writer.submit(ACTION, 0, forget_rates).await? == retention::KEYS_MAX {}
         self.writer
             .submit(ACTION, 0, move |session| {
                 retention::remove_runs(session.connection, finished_before, limit)

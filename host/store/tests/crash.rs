@@ -241,6 +241,7 @@ fn commit(run: RunId, first_seq: u32) -> Commit {
         },
         due_at: (!is_last).then(|| Timestamp::from_micros(i64::from(first_seq))),
         keeps_due: false,
+        passage: None,
         new: (first_seq == 0).then_some(new),
     }
 }

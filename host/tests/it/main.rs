@@ -9,6 +9,7 @@ mod cluster_in_memory;
 mod contract;
 mod elision;
 mod engine_in_memory;
+mod limits_in_memory;
 mod plugins;
 mod process;
 mod signals_in_memory;

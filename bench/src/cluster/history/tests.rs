@@ -82,6 +82,8 @@ fn sound() -> World {
             version: 1,
             payload: Json::from(json!({})),
             plugins: BTreeMap::new(),
+            bounds: None,
+            origin: None,
         }));
         let records = vec![
             record(0, created),

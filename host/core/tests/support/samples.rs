@@ -1,10 +1,12 @@
 //! Events of every kind, and the words that the format knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use millwork_core::bounds::{Bounds, ConcurrencyBound, RateBound};
+use millwork_core::definition::WhenFull;
 use millwork_core::digest::Digest;
-use millwork_core::event::{Event, LogLevel, LogLine, Pin, RunCreated, Wait};
+use millwork_core::event::{Event, LogLevel, LogLine, Origin, Pin, RunCreated, Wait};
 use millwork_core::id::WorkflowId;
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, FailureKind, Then, Wake};
@@ -69,7 +71,32 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
                 .iter()
                 .map(|(name, pin)| ((*name).to_owned(), pin.clone()))
                 .collect(),
+            bounds: None,
+            origin: None,
         }))
+    };
+    let begun = |bounds, origin| {
+        Event::RunCreated(Arc::new(RunCreated {
+            workflow: WorkflowId::from_parts(AT, [1; 10]),
+            version: 2,
+            payload: Json::empty_object(),
+            plugins: BTreeMap::new(),
+            bounds,
+            origin,
+        }))
+    };
+    let concurrency = |when_full| ConcurrencyBound {
+        key: "customer-7".to_owned(),
+        limit: 2,
+        when_full,
+    };
+    let bounds = |concurrency, rate| {
+        let bounds = Bounds {
+            concurrency,
+            rate,
+            priority: 3,
+        };
+        begun(Some(bounds), None)
     };
     let pin = |timeout_ms, attempts_max| Pin {
         digest: Digest::from_bytes([0xab; 32]),
@@ -226,6 +253,61 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             failed(failure(FailureKind::OutcomeUnknown), Vec::new()),
         ),
         ("step-skipped", Event::StepSkipped { step: step() }),
+        (
+            "run-created.bounds",
+            bounds(
+                Some(concurrency(WhenFull::Queue)),
+                Some(RateBound {
+                    key: String::new(),
+                    limit: 100,
+                    per_ms: 60_000,
+                }),
+            ),
+        ),
+        (
+            "run-created.bounds-reject",
+            bounds(Some(concurrency(WhenFull::Reject)), None),
+        ),
+        (
+            "run-created.bounds-cancel-running",
+            bounds(Some(concurrency(WhenFull::CancelRunning)), None),
+        ),
+        (
+            "run-created.bounds-cancel-new",
+            bounds(Some(concurrency(WhenFull::CancelNew)), None),
+        ),
+        (
+            "run-created.schedule",
+            begun(
+                None,
+                Some(Origin::Schedule {
+                    cron: "0 9 * * 1-5".to_owned(),
+                    at: LATER,
+                }),
+            ),
+        ),
+        (
+            "run-created.webhook",
+            begun(
+                None,
+                Some(Origin::Webhook {
+                    path: "shop/orders".to_owned(),
+                    delivery: Some("72d3162e".to_owned()),
+                }),
+            ),
+        ),
+        (
+            "run-created.kafka",
+            begun(
+                None,
+                Some(Origin::Kafka {
+                    topic: "orders".to_owned(),
+                    partition: 3,
+                    offset: 1_234_567,
+                }),
+            ),
+        ),
+        ("run-admitted", Event::RunAdmitted {}),
         ("step-cancelled", Event::StepCancelled { step: step() }),
         (
             "signal-received",
@@ -266,8 +348,9 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
 }
 
 /// Every variant that the format knows.
-pub(crate) const WORDS: [&str; 31] = [
+pub(crate) const WORDS: [&str; 32] = [
     "run-created",
+    "run-admitted",
     "step-started",
     "step-suspended",
     "step-resumed",
@@ -338,6 +421,7 @@ pub(crate) fn collect_words(event: &Event, words: &mut BTreeSet<&'static str>) {
         }
         Event::StepSkipped { .. } => "step-skipped",
         Event::StepCancelled { .. } => "step-cancelled",
+        Event::RunAdmitted {} => "run-admitted",
         Event::SignalReceived { .. } => "signal-received",
         Event::RunSucceeded {} => "run-succeeded",
         Event::RunFailed { .. } => "run-failed",

@@ -98,6 +98,7 @@ pub(crate) fn event(record: &Record) -> String {
                 key.unwrap_or_default()
             )
         }
+        Event::RunAdmitted {} => "+ run-admitted".to_owned(),
         Event::RunSucceeded {} => "+ run-succeeded".to_owned(),
         Event::RunFailed {
             step,

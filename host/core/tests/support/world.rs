@@ -59,10 +59,14 @@ impl World {
             .connectors
             .into_iter()
             .filter(|found| !vanished.contains(&found.reference));
+        let (workflow, version) = (WorkflowId::from_parts(START, [1; 10]), 1);
+        let bounds = graph.bounds(workflow, version, &payload);
         let created = RunCreated {
-            workflow: WorkflowId::from_parts(START, [1; 10]),
-            version: 1,
+            workflow,
+            version,
             payload,
+            bounds: bounds.expect("the payload gives keys"),
+            origin: None,
             plugins: pins
                 .map(|found| (found.reference, pin(found.connector)))
                 .collect(),

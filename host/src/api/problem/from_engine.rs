@@ -28,6 +28,12 @@ impl From<engine::Error> for Problem {
             Error::Overloaded { retry_after, .. } => {
                 Self::new(Kind::Overloaded, detail).retry_after(retry_after)
             }
+            Error::LimitReached { retry_after, .. } => {
+                Self::new(Kind::LimitReached, detail).retry_after(retry_after)
+            }
+            Error::InvalidKey(error) => {
+                Self::invalid(vec![Fault::new("/payload", error.to_string())])
+            }
             Error::IdempotencyKeyReused { .. } => Self::new(Kind::IdempotencyKeyReused, detail),
             Error::Finished { .. } => Self::new(Kind::RunFinished, detail),
             Error::TooManySignals { .. } => Self::new(Kind::TooManySignals, detail),
@@ -129,6 +135,15 @@ mod tests {
                 limit: 8,
                 retry_after: Duration::from_secs(5),
             },
+            engine::Error::LimitReached {
+                message: "1 runs with the concurrency key \"k\" are under way, which is the workflow's limit"
+                    .to_owned(),
+                retry_after: Duration::from_secs(5),
+            },
+            engine::Error::InvalidKey(millwork_core::bounds::KeyError {
+                place: "concurrency.key",
+                reason: "gives null for this payload, which is no key".to_owned(),
+            }),
             engine::Error::IdempotencyKeyReused {
                 key: "k".to_owned(),
             },
@@ -146,6 +161,8 @@ mod tests {
         404 unknown-workflow: "Workflow 02020202-0202-0202-0202-020202020202 not found"
         404 unknown-run: "Workflow run not found"
         503 overloaded, retry after "5": "9 runs are waiting to be executed, the limit is 8 (engine.backlog_max)"
+        429 limit-reached, retry after "5": "1 runs with the concurrency key \"k\" are under way, which is the workflow's limit"
+        422 invalid-request: "the request does not hold: /payload: concurrency.key gives null for this payload, which is no key"
         409 idempotency-key-reused: "the idempotency key \"k\" was used with another request"
         409 run-finished: "run 01010101-0101-0101-0101-010101010101 has ended: its status is success"
         503 shutting-down, retry after "1": "the engine is shutting down"

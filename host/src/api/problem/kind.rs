@@ -92,6 +92,8 @@ kinds! {
         "the definition does not hold: /steps/0/type: is missing: a step needs it";
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request",
         "the request does not hold: limit: must be a whole number from 1 to 200";
+    LimitReached = TOO_MANY_REQUESTS, "limit-reached", "Limit reached",
+        "1 runs with the concurrency key \"customer-7\" are under way, which is the workflow's limit";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error",
         "something went wrong here; the log has more under the request's identifier";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded",

@@ -10,13 +10,16 @@ use millwork_core::outcome::Failure;
 use millwork_core::run::{Phase, Run, RunError, Step};
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
+use millwork_store::limits::Turn;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::json::Time;
+use super::origin::StartedBy;
 use super::status::{RunStatus, StepStatus};
+use super::turn::{LimitWait, RunWait};
 
 /// A run.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,6 +42,9 @@ pub(in crate::api) struct RunDocument<'a> {
     /// What the trigger carried.
     #[schema(value_type = Object)]
     payload: &'a RawValue,
+    /// What started it, where nobody asked for it: the clock, an inbound webhook, a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_by: Option<StartedBy<'a>>,
     /// When it was triggered.
     created_at: Time,
     /// When its first step began.
@@ -53,9 +59,10 @@ pub(in crate::api) struct RunDocument<'a> {
     /// Why it failed, for programs.
     #[schema(required)]
     failure: Option<RunFailure<'a>>,
-    /// What it waits for while nothing of it is under way: of its steps' waits, the one that ends first.
+    /// What it waits for while nothing of it is under way: a limit that has not let it begin, or of its steps' waits the one
+    /// that ends first.
     #[schema(required)]
-    waiting_for: Option<WaitingFor<'a>>,
+    waiting_for: Option<RunWait<'a>>,
     /// Every step of the workflow by its name, in the order of the definition.
     #[schema(value_type = std::collections::HashMap<String, StepResult>)]
     step_results: StepResults<'a>,
@@ -77,7 +84,7 @@ struct RunFailure<'a> {
 
 /// What a run or a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-struct WaitingFor<'a> {
+pub(super) struct WaitingFor<'a> {
     /// A time that the step asked for, a signal, or the next attempt after a failed one.
     kind: WaitKind,
     /// When the clock ends the wait; null where it never does.
@@ -191,13 +198,25 @@ impl<'a> RunDocument<'a> {
             workflow_version: created.version,
             status: run.status().into(),
             payload: created.payload.raw(),
+            started_by: created.origin.as_ref().map(StartedBy::of),
             created_at: Time(run.created_at()),
             started_at: run.started_at().map(Time),
             completed_at: run.completed_at().map(Time),
             error: run.error().map(ToString::to_string),
             failure: run.error().map(RunFailure::of),
-            waiting_for: soonest(&steps),
+            waiting_for: soonest(&steps).map(RunWait::Step),
             step_results: StepResults(steps),
+        }
+    }
+}
+
+impl<'a> RunDocument<'a> {
+    /// Shows what keeps the run from beginning, where a limit does.
+    pub(in crate::api) fn kept_by(self, turn: Option<&'a Turn>) -> Self {
+        let kept_by = turn.map(|turn| RunWait::Limit(LimitWait::of(turn)));
+        Self {
+            waiting_for: kept_by.or(self.waiting_for),
+            ..self
         }
     }
 }

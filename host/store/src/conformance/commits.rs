@@ -244,9 +244,7 @@ pub async fn of_many_writers_exactly_one_takes_each_place(store: &dyn Store) {
             {
                 Committed::Written => _ = written.fetch_add(1, Ordering::Relaxed),
                 Committed::Conflict => {}
-                other @ Committed::Replayed { .. } => {
-                    panic!("there is no key to replay: {other:?}")
-                }
+                other => panic!("there is no key, and no limit: {other:?}"),
             }
         }
     });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::time::Duration;
 
 use millwork_core::id::RunId;
 use millwork_core::run::{RunStatus, Summary};
@@ -9,6 +10,7 @@ use millwork_core::time::Timestamp;
 
 use super::sample::{advance, at, create_at, everything, key, new_of, run_at, workflow};
 use crate::chance::Chance;
+use crate::limits::{Enter, LimitQuery, Passage, Rate, Slot, Variant, WhenFull};
 use crate::{Claim, Commit, Expected, Memory, Order, Renewal, RunQuery, Store, ValueKey};
 
 const STEPS: usize = 400;
@@ -34,6 +36,7 @@ pub async fn random_histories_are_told_as_in_memory(store: &dyn Store) {
                 .commit(vec![Commit {
                     summary,
                     due_at: None,
+                    passage: Some(Passage::Leave { at: at(0) }),
                     ..advance(row.run, seq)
                 }])
                 .await
@@ -152,6 +155,7 @@ async fn tell(seed: u64, store: &dyn Store, model: &dyn Store) {
                 );
             }
         }
+        same_limits(step, &mut chance, store, model, &same).await;
         same(
             step,
             "the count",
@@ -207,7 +211,86 @@ fn some_commit(chance: &mut Chance, clock: i64) -> Commit {
         error: (chance.below(4) == 0).then(|| format!("error {}", chance.below(3))),
     };
     commit.due_at = (chance.below(3) > 0).then(|| at(some_time(chance, clock)));
+    commit.passage = some_passage(chance, clock, &commit);
     commit
+}
+
+/// Who has ended leaves; of the others a few ask to be let in.
+fn some_passage(chance: &mut Chance, clock: i64, commit: &Commit) -> Option<Passage> {
+    let at = at(clock);
+    if commit.summary.status.is_finished() {
+        return commit.new.is_none().then_some(Passage::Leave { at });
+    }
+    if chance.below(3) > 0 {
+        return None;
+    }
+    let mut below = |bound| u32::try_from(chance.below(bound)).expect("small");
+    let version = below(40) / 39 + 1;
+    let slot = (below(4) > 0).then(|| Slot {
+        key: below(3).to_string(),
+        limit: version + 1,
+    });
+    let rate = (slot.is_none() || below(3) == 0).then(|| Rate {
+        key: below(2).to_string(),
+        limit: version * 3,
+        per: Duration::from_micros(2_000),
+    });
+    let variant = |status, due_at| Variant {
+        records: vec![format!("a variant: {status}")],
+        summary: Summary {
+            completed_at: None,
+            status,
+            ..commit.summary.clone()
+        },
+        due_at,
+    };
+    let mut waiting = variant(RunStatus::Pending, (below(5) == 0).then_some(at));
+    if commit.new.is_none() && below(2) == 0 {
+        waiting.records = Vec::new();
+    }
+    let when_full = match below(6) {
+        0 => WhenFull::Refuse,
+        1 => WhenFull::Instead(variant(RunStatus::Paused, None)),
+        _ => WhenFull::Wait,
+    };
+    let workflow = commit.new.as_ref().map_or(workflow(1), |new| new.workflow);
+    Some(Passage::Enter(Box::new(Enter {
+        at,
+        workflow,
+        version,
+        slot,
+        rate,
+        priority: u8::try_from(below(3)).expect("small"),
+        queue_max: below(6),
+        when_full,
+        waiting,
+    })))
+}
+
+/// What is told of limits.
+async fn same_limits(
+    step: usize,
+    chance: &mut Chance,
+    store: &dyn Store,
+    model: &dyn Store,
+    same: &impl Fn(usize, &str, &dyn Debug, &dyn Debug),
+) {
+    let all = LimitQuery {
+        workflow: None,
+        after: None,
+        limit: 100,
+    };
+    let told = store.list_limits(all.clone()).await.unwrap();
+    let expected = model.list_limits(all).await.unwrap();
+    same(step, "the limits", &told, &expected);
+    let number = u16::try_from(chance.below(40)).expect("small");
+    let run = run_at(i64::from(number) * 700, number);
+    let told = store.find_turn(run).await.unwrap();
+    same(step, "a turn", &told, &model.find_turn(run).await.unwrap());
+    let (key, kept) = (chance.below(3).to_string(), u32::from(number) / 20);
+    let told = store.list_outdone(workflow(1), &key, kept, 3).await;
+    let expected = model.list_outdone(workflow(1), &key, kept, 3).await;
+    same(step, "the outdone", &told.unwrap(), &expected.unwrap());
 }
 
 fn some_query(chance: &mut Chance, clock: i64) -> RunQuery {

@@ -62,6 +62,7 @@ pub(crate) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
         summary: summary(RunStatus::Pending),
         due_at: Some(created_at),
         keeps_due: false,
+        passage: None,
         new: Some(NewRun {
             workflow: workflow(1),
             version: 1,
@@ -90,6 +91,7 @@ pub(crate) fn advance(run: RunId, first_seq: Seq) -> Commit {
         summary: summary(RunStatus::Running),
         due_at: Some(at(0)),
         keeps_due: false,
+        passage: None,
         new: None,
     }
 }

@@ -9,9 +9,11 @@ use millwork_core::id::{AuditId, RunId, TokenId, WorkflowId};
 use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
+use crate::limits::desk::{Answer, Changes, Desk};
+use crate::limits::{LimitKey, LimitQuery, LimitRow, Passed, Turn};
 use crate::{
-    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, Order,
-    Plugin, PluginDecision, Renewal, RunQuery, RunRow, SealedSecret, Token, Value, ValueKey,
+    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, NewRun,
+    Order, Plugin, PluginDecision, Renewal, RunQuery, RunRow, SealedSecret, Token, Value, ValueKey,
     Workflow, Written,
 };
 
@@ -20,6 +22,7 @@ pub(super) struct State {
     runs: BTreeMap<RunId, Stored>,
     due: BTreeSet<Due>,
     finished: BTreeSet<(Timestamp, RunId)>,
+    desk: Desk,
     keys: HashMap<(WorkflowId, String), KeyHolder>,
     pub(super) workflows: BTreeMap<(WorkflowId, u32), Workflow>,
     pub(super) plugins: HashMap<Digest, Plugin>,
@@ -71,28 +74,62 @@ impl State {
         using.next().map(|(run, _)| *run)
     }
 
-    pub(super) fn commit(&mut self, commit: Commit) -> Committed {
+    pub(super) fn commit(&mut self, mut commit: Commit) -> Committed {
+        let length = self
+            .runs
+            .get(&commit.run)
+            .map(|stored| stored.journal.len());
+        let is_next =
+            length.unwrap_or(0) == usize::try_from(commit.first_seq).unwrap_or(usize::MAX);
+        if !commit.is_in_form() || !is_next {
+            return Committed::Conflict;
+        }
+        let key = commit.new.as_mut().and_then(NewRun::take_key);
+        if let Some((workflow, created_at, key)) = &key
+            && let Some(replayed) = self.claim(*workflow, key.clone(), commit.run, *created_at)
+        {
+            return replayed;
+        }
+        let Some(passage) = commit.passage.take() else {
+            self.write(commit);
+            return Committed::Written;
+        };
+        let run = commit.run;
+        let mut woken = Vec::new();
+        let answer = self.desk.pass(run, &passage, &mut woken);
+        let answer = match answer {
+            Answer::Full(full) => {
+                if let Some((workflow, _, key)) = key {
+                    self.keys.remove(&(workflow, key.key));
+                }
+                Committed::Full(full)
+            }
+            Answer::Passed(outcome) => {
+                self.write(commit.shaped(passage, outcome));
+                Committed::Passed(Passed { outcome, woken })
+            }
+        };
+        let Changes { woken, .. } = self.desk.take_changes();
+        for (run, at) in woken {
+            let due_at = self.runs.get(&run).map(|stored| stored.due_at);
+            if let Some(due_at) = due_at {
+                self.move_due(run, Some(due_at.map_or(at, |due_at| due_at.min(at))));
+            }
+        }
+        answer
+    }
+
+    fn write(&mut self, commit: Commit) {
         let Commit {
             run,
-            first_seq,
             records,
             summary,
             due_at,
             keeps_due,
             new,
+            ..
         } = commit;
-        let length = self.runs.get(&run).map(|stored| stored.journal.len());
-        let is_in_form = !records.is_empty() && new.is_some() == (first_seq == 0);
-        let is_next = length.unwrap_or(0) == usize::try_from(first_seq).unwrap_or(usize::MAX);
-        if !is_in_form || !is_next {
-            return Committed::Conflict;
-        }
         if let Some(new) = new {
-            if let Some(key) = new.idempotency
-                && let Some(replayed) = self.claim(new.workflow, key, run, new.created_at)
-            {
-                return replayed;
-            }
             let (workflow, version, created_at) = (new.workflow, new.version, new.created_at);
             let stored = Stored {
                 workflow,
@@ -114,7 +151,54 @@ impl State {
             }
         }
         self.enter_into_indexes(run);
-        Committed::Written
+    }
+
+    pub(super) fn list_limits(&self, query: &LimitQuery) -> Vec<LimitRow> {
+        let mut rows: Vec<_> = self.desk.counters().collect();
+        rows.sort_by_key(|(key, _)| *key);
+        let listed = rows.into_iter().filter(|(key, _)| {
+            query
+                .workflow
+                .is_none_or(|workflow| workflow == key.workflow)
+                && query.after.as_ref().is_none_or(|after| *key > after)
+        });
+        let row = |(key, counter): (&LimitKey, &crate::limits::desk::Counter)| {
+            counter.row(key.clone(), self.desk.next_at(key))
+        };
+        listed.take(query.limit).map(row).collect()
+    }
+
+    pub(super) fn find_turn(&self, run: RunId) -> Option<Turn> {
+        let admission = self.desk.admission(run)?;
+        let key = admission.queue()?;
+        let counter = self.desk.counter(&key)?;
+        Some(Turn {
+            limit: counter.row(key.clone(), self.desk.next_at(&key)),
+            position: self.desk.position(run)?,
+            since: admission.since,
+            priority: admission.priority,
+        })
+    }
+
+    pub(super) fn list_outdone(
+        &self,
+        workflow: WorkflowId,
+        key: &str,
+        kept: u32,
+        limit: usize,
+    ) -> Vec<RunId> {
+        let of_key = |(run, admission): (&RunId, &crate::limits::desk::Admission)| {
+            let is_of_key =
+                admission.workflow == workflow && admission.slot.as_deref() == Some(key);
+            is_of_key.then_some((admission.since, *run))
+        };
+        let mut runs: Vec<_> = self.desk.admissions().filter_map(of_key).collect();
+        runs.sort_unstable();
+        let outdone = runs
+            .len()
+            .saturating_sub(usize::try_from(kept).unwrap_or(usize::MAX));
+        runs.truncate(outdone.min(limit));
+        runs.into_iter().map(|(_, run)| run).collect()
     }
 
     /// Gives the key to a run, unless another has it still.
@@ -306,6 +390,7 @@ impl State {
             self.runs.remove(run);
         }
         self.keys.retain(|_, claim| claim.expires_at > now);
+        self.desk.forget_idle(now);
         old.len()
     }
 }

@@ -82,6 +82,11 @@ pub(super) fn digest(row: &PgRow, index: usize) -> sqlx::Result<Digest> {
     Ok(Digest::from_bytes(bytes))
 }
 
+/// A number that grows.
+pub(super) fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// A number of rows, as `LIMIT` takes it.
 pub(super) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)

@@ -5,16 +5,20 @@
 //! the row, so of two that want the same place one finds it taken. The journal's key says the same once more.
 //!
 //! A batch is taken in rounds: within a round no run and no idempotency key comes twice, so the commits of a round can be
-//! written in any order. One round is the rule.
+//! written in any order. One round is the rule. Commits that ask something of limits are decided first, in their order: see
+//! `limits`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use millwork_core::digest::Digest;
 use millwork_core::id::{RunId, WorkflowId};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::limits::{self, Asking, Decided};
 use super::{columns, failure, text};
+use crate::limits::{LimitKey, LimitKind, Passage};
 use crate::{Commit, Committed, Idempotency, NewRun};
 
 /// How often a batch is sent that met another in the wrong order.
@@ -25,11 +29,31 @@ pub(super) async fn write(pool: &PgPool, commits: Vec<Commit>) -> sqlx::Result<V
     let mut tries = 1;
     loop {
         match write_together(pool, &commits).await {
+            Ok(Met::Another) if tries < TRIES => tries += 1,
             Err(error) if failure::is_collision(&error) && tries < TRIES => tries += 1,
             Err(error) if failure::is_about_the_data(&error) && commits.len() > 1 => {
                 return write_apart(pool, &commits).await;
             }
-            answer => return answer,
+            Ok(met) => return met.answers(),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether somebody else was met on the way who wrote what was to be written.
+enum Met {
+    Nobody(Vec<Committed>),
+    /// A run was made by another after it had been let in. Nothing is written.
+    Another,
+}
+
+impl Met {
+    fn answers(self) -> sqlx::Result<Vec<Committed>> {
+        match self {
+            Self::Nobody(answers) => Ok(answers),
+            Self::Another => Err(sqlx::Error::Protocol(
+                "others went on making the same runs".to_owned(),
+            )),
         }
     }
 }
@@ -39,8 +63,9 @@ pub(super) async fn write(pool: &PgPool, commits: Vec<Commit>) -> sqlx::Result<V
 async fn write_apart(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Vec<Committed>> {
     let mut answers = Vec::with_capacity(commits.len());
     for commit in commits {
-        let answer = match write_together(pool, std::slice::from_ref(commit)).await {
-            Ok(answer) => answer.into_iter().next().unwrap_or(Committed::Conflict),
+        let written = write_together(pool, std::slice::from_ref(commit)).await;
+        let answer = match written.and_then(Met::answers) {
+            Ok(answers) => answers.into_iter().next().unwrap_or(Committed::Conflict),
             Err(error) if failure::is_about_the_data(&error) => {
                 tracing::error!(run.id = %commit.run, error = &error as &dyn std::error::Error, "PostgreSQL refused a commit for what is in it");
                 Committed::Conflict
@@ -52,7 +77,7 @@ async fn write_apart(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Vec<Comm
     Ok(answers)
 }
 
-async fn write_together(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Vec<Committed>> {
+async fn write_together(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Met> {
     let mut answers = vec![Committed::Conflict; commits.len()];
     let rounds = rounds(commits);
     match &rounds[..] {
@@ -64,12 +89,14 @@ async fn write_together(pool: &PgPool, commits: &[Commit]) -> sqlx::Result<Vec<C
         rounds => {
             let mut transaction = pool.begin().await?;
             for round in rounds {
-                round.write(&mut transaction, commits, &mut answers).await?;
+                if !round.write(&mut transaction, commits, &mut answers).await? {
+                    return Ok(Met::Another);
+                }
             }
             transaction.commit().await?;
         }
     }
-    Ok(answers)
+    Ok(Met::Nobody(answers))
 }
 
 /// Commits that do not touch each other, by their places in the batch.
@@ -78,6 +105,8 @@ struct Round {
     advancing: Vec<usize>,
     creating: Vec<usize>,
     has_keys: bool,
+    /// Those that ask something of limits, in the order of the batch.
+    asking: Vec<usize>,
 }
 
 /// Sorts a batch into rounds. What breaks the rules of its form is in none: it conflicts.
@@ -85,23 +114,32 @@ fn rounds(commits: &[Commit]) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     let mut runs: HashSet<RunId> = HashSet::new();
     let mut keys: HashSet<(WorkflowId, &str)> = HashSet::new();
+    let mut sayings: HashMap<LimitKey, Saying> = HashMap::new();
     for (place, commit) in commits.iter().enumerate() {
-        let is_in_form =
-            !commit.records.is_empty() && commit.new.is_some() == (commit.first_seq == 0);
-        if !is_in_form {
+        if !commit.is_in_form() {
             continue;
         }
         let key = key_of(commit).map(|(new, key)| (new.workflow, key.key.as_str()));
-        let is_taken = runs.contains(&commit.run) || key.is_some_and(|key| keys.contains(&key));
+        let said = commit.passage.as_ref().map(said).unwrap_or_default();
+        let is_taken = runs.contains(&commit.run)
+            || key.is_some_and(|key| keys.contains(&key))
+            || said
+                .iter()
+                .any(|(key, saying)| sayings.get(key).is_some_and(|other| other != saying));
         if is_taken || rounds.is_empty() {
             rounds.push(Round::default());
             runs.clear();
             keys.clear();
+            sayings.clear();
         }
         runs.insert(commit.run);
         keys.extend(key);
+        sayings.extend(said);
         if let Some(round) = rounds.last_mut() {
             round.has_keys |= key.is_some();
+            round
+                .asking
+                .extend(commit.passage.is_some().then_some(place));
             if commit.new.is_some() {
                 round.creating.push(place);
             } else {
@@ -117,6 +155,25 @@ fn rounds(commits: &[Commit]) -> Vec<Round> {
     rounds
 }
 
+/// What is said of a key: by which version, how many, and in which span.
+type Saying = (u32, u32, Option<Duration>);
+
+/// What a commit says of its keys. Within a round nobody says otherwise, so that it is known how far the limits can reach.
+fn said(passage: &Passage) -> Vec<(LimitKey, Saying)> {
+    let Passage::Enter(enter) = passage else {
+        return Vec::new();
+    };
+    let saying = |key: LimitKey| {
+        let per = match key.kind {
+            LimitKind::Concurrency => None,
+            LimitKind::Rate => enter.rate.as_ref().map(|rate| rate.per),
+        };
+        let limit = passage.limit(key.kind).unwrap_or(0);
+        (key, (enter.version, limit, per))
+    };
+    passage.keys().map(saying).collect()
+}
+
 fn key_of(commit: &Commit) -> Option<(&NewRun, &Idempotency)> {
     let new = commit.new.as_ref()?;
     Some((new, new.idempotency.as_ref()?))
@@ -124,42 +181,114 @@ fn key_of(commit: &Commit) -> Option<(&NewRun, &Idempotency)> {
 
 impl Round {
     fn is_one_statement(&self) -> bool {
-        !self.has_keys && (self.advancing.is_empty() || self.creating.is_empty())
+        !self.has_keys
+            && self.asking.is_empty()
+            && (self.advancing.is_empty() || self.creating.is_empty())
     }
 
+    /// Writes a round. Says whether nobody else was met who wrote the same.
     async fn write(
         &self,
         connection: &mut PgConnection,
         commits: &[Commit],
         answers: &mut [Committed],
-    ) -> sqlx::Result<()> {
-        if !self.advancing.is_empty() {
-            let advancing = self.advancing.iter().map(|place| &commits[*place]);
-            let written = advance(connection, &advancing.collect::<Vec<_>>()).await?;
-            note_written(&self.advancing, commits, &written, answers);
-        }
-        if self.creating.is_empty() {
-            return Ok(());
-        }
+    ) -> sqlx::Result<bool> {
         let mut creating = self.creating.clone();
         if self.has_keys {
             claim_keys(connection, &mut creating, commits, answers).await?;
         }
-        let created = creating.iter().map(|place| &commits[*place]);
-        let written = create(connection, &created.collect::<Vec<_>>()).await?;
-        note_written(&creating, commits, &written, answers);
-        Ok(())
+        let decided = self.decide(connection, commits, &creating).await?;
+        let shape = |place: &usize| -> Option<(usize, &Commit)> {
+            let commit = &commits[*place];
+            match &commit.passage {
+                None => Some((*place, commit)),
+                Some(_) => Some((*place, &decided.shaped.get(place)?.0)),
+            }
+        };
+        let advancing: Vec<_> = self.advancing.iter().filter_map(shape).collect();
+        if !advancing.is_empty() {
+            let written = advance(connection, &commits_of(&advancing)).await?;
+            note_written(&advancing, &written, answers);
+        }
+        let creating: Vec<_> = creating.iter().filter_map(shape).collect();
+        if !creating.is_empty() {
+            let written = create(connection, &commits_of(&creating)).await?;
+            note_written(&creating, &written, answers);
+        }
+        let Decided {
+            shaped,
+            refused,
+            woken,
+        } = decided;
+        for (place, (_, answer)) in shaped {
+            if answers[place] != Committed::Written {
+                return Ok(false);
+            }
+            answers[place] = answer;
+        }
+        release_keys(connection, commits, &refused).await?;
+        for (place, answer) in refused {
+            answers[place] = answer;
+        }
+        let woken = woken
+            .into_iter()
+            .filter(|(run, (_, by))| !self.moves_after(*run, *by, commits, answers))
+            .collect();
+        limits::wake(connection, &woken).await?;
+        Ok(true)
+    }
+
+    /// Has the limits decide about those who ask, where nothing else stands in their way.
+    async fn decide(
+        &self,
+        connection: &mut PgConnection,
+        commits: &[Commit],
+        creating: &[usize],
+    ) -> sqlx::Result<Decided> {
+        let may_be_written =
+            |place: &&usize| commits[**place].new.is_none() || creating.contains(place);
+        let asking: Vec<_> = self
+            .asking
+            .iter()
+            .filter(may_be_written)
+            .map(|place| Asking {
+                place: *place,
+                commit: &commits[*place],
+            })
+            .collect();
+        match asking.is_empty() {
+            true => Ok(Decided::default()),
+            false => limits::decide(connection, &asking).await,
+        }
+    }
+
+    /// Whether a commit that comes after another one says itself when its run is due.
+    fn moves_after(
+        &self,
+        run: RunId,
+        by: usize,
+        commits: &[Commit],
+        answers: &[Committed],
+    ) -> bool {
+        let places = self.advancing.iter().chain(&self.creating);
+        places.copied().any(|place| {
+            let commit = &commits[place];
+            let is_written = matches!(
+                answers[place],
+                Committed::Written | Committed::Passed { .. }
+            );
+            place > by && commit.run == run && !commit.keeps_due && is_written
+        })
     }
 }
 
-fn note_written(
-    places: &[usize],
-    commits: &[Commit],
-    written: &HashSet<RunId>,
-    answers: &mut [Committed],
-) {
-    for place in places {
-        if written.contains(&commits[*place].run) {
+fn commits_of<'c>(placed: &[(usize, &'c Commit)]) -> Vec<&'c Commit> {
+    placed.iter().map(|(_, commit)| *commit).collect()
+}
+
+fn note_written(placed: &[(usize, &Commit)], written: &HashSet<RunId>, answers: &mut [Committed]) {
+    for (place, commit) in placed {
+        if written.contains(&commit.run) {
             answers[*place] = Committed::Written;
         }
     }
@@ -227,9 +356,6 @@ async fn create(
     connection: &mut PgConnection,
     commits: &[&Commit],
 ) -> sqlx::Result<HashSet<RunId>> {
-    if commits.is_empty() {
-        return Ok(HashSet::new());
-    }
     let rows = RowColumns::of(commits);
     let records = RecordColumns::of(commits);
     let new = || commits.iter().filter_map(|commit| commit.new.as_ref());
@@ -374,6 +500,38 @@ async fn claim_keys(
         }
         false
     });
+    Ok(())
+}
+
+/// Gives keys back that were taken for runs which are refused after all.
+async fn release_keys(
+    connection: &mut PgConnection,
+    commits: &[Commit],
+    refused: &BTreeMap<usize, Committed>,
+) -> sqlx::Result<()> {
+    let keyed = || {
+        let refused = refused.keys().map(|place| &commits[*place]);
+        refused.filter_map(|commit| key_of(commit).map(|(new, key)| (commit.run, new, key)))
+    };
+    let runs: Vec<_> = keyed().map(|(run, ..)| columns::uuid(run)).collect();
+    let workflows: Vec<_> = keyed()
+        .map(|(_, new, _)| columns::workflow_uuid(new.workflow))
+        .collect();
+    let keys: Vec<_> = keyed()
+        .map(|(.., key)| text::encode(&key.key).into_owned())
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM idempotency USING UNNEST($1::uuid[], $2::text[], $3::uuid[]) AS c (workflow, key, run)
+         WHERE idempotency.workflow = c.workflow AND idempotency.key = c.key AND idempotency.run = c.run",
+    )
+    .bind(workflows)
+    .bind(keys)
+    .bind(runs)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

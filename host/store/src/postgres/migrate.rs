@@ -31,6 +31,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0005_vault",
         include_str!("../../../../migrations/postgres/0005_vault.sql"),
     ),
+    (
+        "0006_limits",
+        include_str!("../../../../migrations/postgres/0006_limits.sql"),
+    ),
 ];
 
 fn known() -> u32 {

@@ -6,18 +6,85 @@ use millwork_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, params};
 
 use super::writer::Session;
-use super::{columns, journal};
+use super::{columns, journal, limits};
+use crate::limits::desk::Answer;
+use crate::limits::{Passage, Passed};
 use crate::{Commit, Committed, Idempotency, NewRun};
 
 /// Writes a commit whole, or nothing of it. An error may leave a part: then the transaction is to be rolled back.
 pub(super) fn write(session: &mut Session<'_>, commit: &Commit) -> Result<Committed> {
-    let Some((first, rest)) = commit.records.split_first() else {
+    if !commit.is_in_form() {
         return Ok(Committed::Conflict);
+    }
+    match &commit.passage {
+        None => write_unlimited(session, commit),
+        Some(passage) => write_limited(session, commit, passage),
+    }
+}
+
+fn write_unlimited(session: &mut Session<'_>, commit: &Commit) -> Result<Committed> {
+    if let Some(NewRun { idempotency, .. }) = &commit.new
+        && let Some(key) = idempotency
+        && let Some(refused) = take_key(session.connection, commit, key)?
+    {
+        return Ok(refused);
+    }
+    let is_written = put(session, commit)?;
+    Ok(match is_written {
+        true => Committed::Written,
+        false => Committed::Conflict,
+    })
+}
+
+/// Looks first whether the commit can be written, so that nobody is let in who is not there.
+fn write_limited(
+    session: &mut Session<'_>,
+    commit: &Commit,
+    passage: &Passage,
+) -> Result<Committed> {
+    let connection = session.connection;
+    let key = commit.new.as_ref().and_then(|new| new.idempotency.as_ref());
+    let has_place = match &commit.new {
+        Some(_) => !exists(connection, commit.run)?,
+        None => journal::ends_before(connection, commit.run, commit.first_seq)?,
     };
-    match (&commit.new, commit.first_seq) {
-        (Some(new), 0) => begin(session, commit, new, first, rest),
-        (None, 1..) => advance(session, commit, first, rest),
-        (Some(_), 1..) | (None, 0) => Ok(Committed::Conflict),
+    if !has_place {
+        return Ok(Committed::Conflict);
+    }
+    if let Some(key) = key
+        && let Some(refused) = take_key(connection, commit, key)?
+    {
+        return Ok(refused);
+    }
+    let mut woken = Vec::new();
+    let (answer, changes) = limits::pass(connection, commit.run, passage, &mut woken)?;
+    let answer = match answer {
+        Answer::Full(full) => {
+            if key.is_some() {
+                release_key(connection, commit)?;
+            }
+            Committed::Full(full)
+        }
+        Answer::Passed(outcome) => {
+            put(session, &commit.clone().shaped(passage.clone(), outcome))?;
+            Committed::Passed(Passed { outcome, woken })
+        }
+    };
+    limits::wake(connection, &changes)?;
+    Ok(answer)
+}
+
+/// Writes the records and the row. Says whether the run was where the commit expects it.
+fn put(session: &mut Session<'_>, commit: &Commit) -> Result<bool> {
+    match (&commit.new, commit.records.split_first()) {
+        (Some(new), Some((first, rest))) => begin(session, commit, new, first, rest),
+        (None, Some((first, rest))) => advance(session, commit, first, rest),
+        // Only limits have a commit written that says nothing: the run waits, and is due at another time.
+        (_, None) => {
+            let (before, due_before) = load_row(session.connection, commit.run)?;
+            update_row(session.connection, commit, &before, due_before)?;
+            Ok(true)
+        }
     }
 }
 
@@ -27,24 +94,15 @@ fn begin(
     new: &NewRun,
     first: &str,
     rest: &[String],
-) -> Result<Committed> {
+) -> Result<bool> {
     let connection = session.connection;
-    if let Some(key) = &new.idempotency {
-        // Looked up first, so that nothing has to be taken back: the key must not be taken for a run that cannot be made.
-        if exists(connection, commit.run)? {
-            return Ok(Committed::Conflict);
-        }
-        if let Some(replayed) = claim(connection, new, key, commit.run)? {
-            return Ok(replayed);
-        }
-    }
     if !insert_run(connection, commit, new)? {
-        return Ok(Committed::Conflict);
+        return Ok(false);
     }
     journal::begin(connection, commit.run, first)?;
     append(connection, commit, rest)?;
     session.unfinished += i64::from(!commit.summary.status.is_finished());
-    Ok(Committed::Written)
+    Ok(true)
 }
 
 fn advance(
@@ -52,17 +110,17 @@ fn advance(
     commit: &Commit,
     first: &str,
     rest: &[String],
-) -> Result<Committed> {
+) -> Result<bool> {
     let connection = session.connection;
     if !journal::advance(connection, commit.run, commit.first_seq, first)? {
-        return Ok(Committed::Conflict);
+        return Ok(false);
     }
     append(connection, commit, rest)?;
     let (before, due_before) = load_row(connection, commit.run)?;
     update_row(connection, commit, &before, due_before)?;
     session.unfinished +=
         i64::from(!commit.summary.status.is_finished()) - i64::from(!before.status.is_finished());
-    Ok(Committed::Written)
+    Ok(true)
 }
 
 /// Writes the records after the first one.
@@ -77,6 +135,37 @@ fn exists(connection: &Connection, run: RunId) -> Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?
         .exists([run.as_bytes()])
+}
+
+/// Takes the key for a new run, or says why not. Looked up first, so that nothing has to be taken back: the key must not be
+/// taken for a run that cannot be made.
+fn take_key(
+    connection: &Connection,
+    commit: &Commit,
+    key: &Idempotency,
+) -> Result<Option<Committed>> {
+    let Some(new) = &commit.new else {
+        return Ok(None);
+    };
+    if exists(connection, commit.run)? {
+        return Ok(Some(Committed::Conflict));
+    }
+    claim(connection, new, key, commit.run)
+}
+
+/// Gives a key back that was taken for a run that is not made after all.
+fn release_key(connection: &Connection, commit: &Commit) -> Result<()> {
+    if let Some(NewRun {
+        workflow,
+        idempotency: Some(key),
+        ..
+    }) = &commit.new
+    {
+        connection
+            .prepare_cached("DELETE FROM idempotency WHERE workflow = ?1 AND key = ?2")?
+            .execute(params![workflow.as_bytes(), key.key])?;
+    }
+    Ok(())
 }
 
 /// Gives the key to a run, unless another has it still.

@@ -28,6 +28,16 @@ pub(super) fn advance(connection: &Connection, run: RunId, seq: Seq, record: &st
     Ok(insert.execute(params![run.as_bytes(), seq, record])? == 1)
 }
 
+/// Says whether a journal goes on at a place.
+pub(super) fn ends_before(connection: &Connection, run: RunId, seq: Seq) -> Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM journal WHERE run = ?1 AND seq = ?2 - 1)
+             AND NOT EXISTS (SELECT 1 FROM journal WHERE run = ?1 AND seq = ?2)",
+        )?
+        .exists(params![run.as_bytes(), seq])
+}
+
 /// Writes a record at a place that is known to be the next.
 pub(super) fn append(connection: &Connection, run: RunId, seq: Seq, record: &str) -> Result<()> {
     connection

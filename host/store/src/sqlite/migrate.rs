@@ -36,6 +36,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0005_vault",
         sql: include_str!("../../../../migrations/sqlite/0005_vault.sql"),
     },
+    Migration {
+        name: "0006_limits",
+        sql: include_str!("../../../../migrations/sqlite/0006_limits.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

@@ -45,6 +45,7 @@ fn commit(run: RunId, first_seq: Seq, status: RunStatus) -> Commit {
         },
         due_at: (!status.is_finished()).then(|| at(5)),
         keeps_due: false,
+        passage: None,
         new: (first_seq == 0).then_some(new),
     }
 }

@@ -7,9 +7,10 @@ use millwork_core::digest::Digest;
 use millwork_core::event::Seq;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::time::Timestamp;
+use millwork_store::limits::{LimitQuery, LimitRow, Turn};
 use millwork_store::{
-    Claim, Commit, Committed, Due, Error, Expected, Memory, Plugin, Renewal, RunQuery, RunRow,
-    Store, Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Memory, Plugin, Renewal, RunQuery,
+    RunRow, Store, Value, ValueKey, Workflow, Written,
 };
 use tokio::sync::watch;
 
@@ -44,6 +45,28 @@ impl Stoppable {
             .wait_for(|stopped| !stopped)
             .await;
         &self.store
+    }
+}
+
+#[async_trait]
+impl Limits for Stoppable {
+    async fn list_limits(&self, query: LimitQuery) -> Result<Vec<LimitRow>, Error> {
+        self.reach().await.list_limits(query).await
+    }
+
+    async fn find_turn(&self, run: RunId) -> Result<Option<Turn>, Error> {
+        self.reach().await.find_turn(run).await
+    }
+
+    async fn list_outdone(
+        &self,
+        workflow: WorkflowId,
+        key: &str,
+        kept: u32,
+        limit: usize,
+    ) -> Result<Vec<RunId>, Error> {
+        let store = self.reach().await;
+        store.list_outdone(workflow, key, kept, limit).await
     }
 }
 

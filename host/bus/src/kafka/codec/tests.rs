@@ -27,6 +27,8 @@ fn begun(payload: &str) -> WorkItem {
                 version: 3,
                 payload: Json::from_text(payload).unwrap(),
                 plugins: BTreeMap::new(),
+                bounds: None,
+                origin: None,
             }),
             at: AT,
         }),
