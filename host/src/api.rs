@@ -17,6 +17,7 @@ mod problem;
 mod query;
 mod root;
 mod runs;
+mod schedules;
 mod secrets;
 pub mod server;
 mod signals;
@@ -95,6 +96,7 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(write(routes!(runs::cancel)))
         .routes(trigger(routes!(signals::send)))
         .routes(read(routes!(limits::list)))
+        .routes(read(routes!(schedules::list)))
         .routes(read(routes!(plugins::list)))
         .routes(admin(routes!(plugins::install)))
         .routes(admin(routes!(plugins::remove)))

@@ -3,7 +3,7 @@
 //! The door is [`Engine`]. Behind it: `execution` (a work item, from taking its run on), `driver` (one run, to its end or its
 //! next wait), `committer` (group commit), `schedule` (what is due soon), `alone` and `shared` (how due runs come from the
 //! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `limits` (who
-//! has to wait before it begins), `registry`
+//! has to wait before it begins), `triggers` and `ticks` (what starts runs when nobody asks), `registry`
 //! (what is in hand here), `announcer` and `waiters` (who is told of an end), `definitions` (what is compiled), `retention`.
 
 mod alone;
@@ -20,7 +20,9 @@ mod registry;
 mod retention;
 mod schedule;
 mod shared;
+mod ticks;
 mod trigger;
+mod triggers;
 mod waiters;
 
 pub use error::Error;
@@ -40,6 +42,7 @@ use millwork_plugin::PluginRuntime;
 use millwork_store::limits::Turn;
 use millwork_store::{Commit, RunQuery, RunRow, Store, Workflow};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -112,6 +115,8 @@ struct Parts {
     claims: Claims,
     registry: Registry,
     schedule: Schedule,
+    /// Somebody here has changed what the clock starts.
+    schedules_changed: Notify,
     backlog: Arc<Backlog>,
     announcer: Announcer,
     waiters: Waiters,
@@ -161,6 +166,7 @@ impl Engine {
         let engine = Self(Arc::new(Parts {
             claims,
             schedule: Schedule::up_to(horizon),
+            schedules_changed: Notify::new(),
             backlog,
             announcer: Announcer::start(Arc::clone(&bus), Arc::clone(&store)),
             store,
@@ -195,6 +201,7 @@ impl Engine {
             }
         }
         tokio::spawn(schedule::fire(self.clone()));
+        tokio::spawn(ticks::fire(self.clone()));
         tokio::spawn(retention::remove_old_runs(self.clone()));
     }
 
@@ -222,8 +229,10 @@ impl Engine {
             definition: document.to_string(),
             created_at,
         };
+        self.put_triggers(id, 1, &graph).await?;
         parts.store.insert_workflow(workflow).await?;
         parts.definitions.keep(id, 1, graph);
+        self.settle_triggers(id, Some(1)).await;
         tracing::debug!(workflow.id = %id, "workflow created");
         Ok(id)
     }
@@ -358,6 +367,7 @@ impl Engine {
     pub async fn shut_down(&self, at_most: Duration) {
         let parts = &self.0;
         parts.is_closing.store(true, Ordering::Relaxed);
+        parts.schedules_changed.notify_waiters();
         parts.bus.close();
         parts.tasks.close();
         tokio::select! {

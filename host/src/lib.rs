@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod cron;
 pub mod engine;
 #[cfg(test)]
 mod generated;

@@ -19,6 +19,12 @@ use crate::config::{Log, LogFormat};
 pub const RUNS_TRIGGERED: &str = "millwork_runs_triggered_total";
 /// Runs that a limit of their workflow turned away.
 pub const RUNS_REFUSED: &str = "millwork_runs_refused_total";
+/// Ticks of schedules that have started a run.
+pub const TICKS_FIRED: &str = "millwork_schedule_ticks_total";
+/// Ticks of schedules whose run was refused.
+pub const TICKS_REFUSED: &str = "millwork_schedule_ticks_refused_total";
+/// How much later than its tick a schedule has started its run.
+pub const TICK_LATENESS_SECONDS: &str = "millwork_schedule_lateness_seconds";
 /// Runs that ended; `status`.
 pub const RUNS_COMPLETED: &str = "millwork_runs_completed_total";
 /// From the creation of a run to its end; `status`.
@@ -106,6 +112,14 @@ pub const METRICS: &[Metric] = &[
     counter(
         RUNS_REFUSED,
         "Runs that a limit of their workflow turned away",
+    ),
+    counter(TICKS_FIRED, "Ticks of schedules that have started a run"),
+    counter(TICKS_REFUSED, "Ticks of schedules whose run was refused"),
+    histogram(
+        TICK_LATENESS_SECONDS,
+        Unit::Seconds,
+        SECONDS,
+        "How much later than its tick a schedule has started its run",
     ),
     counter(RUNS_COMPLETED, "Runs that ended, by status"),
     histogram(

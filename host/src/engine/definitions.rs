@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millwork_core::connector::{Catalog, Connector, TypeRef};
-use millwork_core::definition::Problem;
+use millwork_core::definition::{Problem, ScheduleTrigger};
 use millwork_core::event::Pin;
 use millwork_core::graph::{self, Graph};
 use millwork_core::id::WorkflowId;
@@ -14,6 +14,7 @@ use quick_cache::sync::Cache;
 use serde_json::Value;
 
 use super::Error;
+use crate::cron::Times;
 
 /// Definitions kept ready. One takes some kilobytes.
 const KEPT_MAX: usize = 10_000;
@@ -178,5 +179,9 @@ struct Connectors<'a>(&'a dyn PluginRuntime);
 impl Catalog for Connectors<'_> {
     fn resolve(&self, reference: &TypeRef) -> Result<Connector, String> {
         self.0.resolve(reference)
+    }
+
+    fn check_schedule(&self, schedule: &ScheduleTrigger) -> Vec<Problem> {
+        Times::read(schedule).err().unwrap_or_default()
     }
 }

@@ -59,11 +59,10 @@ impl Engine {
             Asks::First => Some(self.0.claims.in_hand(at, at)),
             Asks::Again => Some(at.after(LOOK_AT_OUTDONE)),
         };
-        let summary = run.summary();
         let waiting = Variant {
             records: waiting,
             due_at: due_at.filter(|_| looks_again),
-            summary: summary.clone(),
+            summary: run.summary(),
         };
         Enter {
             at,
@@ -172,9 +171,9 @@ impl Engine {
                 bound.key
             );
             // One that has ended or is ending needs nothing more.
-            match Box::pin(self.cancel_run(other, Some(reason))).await {
-                Err(error @ (Error::Store(_) | Error::Commit(_))) => return Err(error),
-                Ok(_) | Err(_) => {}
+            let cancelled = Box::pin(self.cancel_run(other, Some(reason))).await;
+            if let Err(error @ (Error::Store(_) | Error::Commit(_))) = cancelled {
+                return Err(error);
             }
         }
         Ok(())

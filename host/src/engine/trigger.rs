@@ -209,7 +209,7 @@ impl Engine {
         }
     }
 
-    fn check_backlog(&self) -> Result<(), Error> {
+    pub(super) fn check_backlog(&self) -> Result<(), Error> {
         let parts = &self.0;
         if parts.is_closing.load(Ordering::Relaxed) {
             return Err(Error::ShuttingDown);

@@ -17,8 +17,10 @@ pub mod keys;
 pub mod limits;
 pub mod lists;
 pub mod others;
+pub mod rates;
 pub mod registry;
 pub mod retention;
+pub mod triggers;
 pub mod values;
 pub mod vault;
 
@@ -146,15 +148,19 @@ macro_rules! conformance {
                 limits::a_run_that_ends_while_it_waits_gives_up_its_place,
                 limits::a_commit_that_conflicts_takes_no_slot,
                 limits::keys_count_within_their_workflow,
-                limits::a_rate_lets_so_many_begin_in_any_span,
-                limits::who_gives_up_waiting_for_a_rate_lets_the_next_one_know,
-                limits::a_run_takes_its_slot_first_and_holds_it_while_it_waits_for_its_rate,
+                rates::a_rate_lets_so_many_begin_in_any_span,
+                rates::who_gives_up_waiting_for_a_rate_lets_the_next_one_know,
+                rates::a_run_takes_its_slot_first_and_holds_it_while_it_waits_for_its_rate,
                 limits::what_the_newest_version_says_of_a_limit_holds,
                 limits::who_is_outdone_by_newer_runs_is_listed,
-                limits::rates_that_are_idle_are_forgotten,
+                rates::rates_that_are_idle_are_forgotten,
                 limits::a_run_that_waits_is_written_to_and_goes_on_waiting,
                 limits::of_many_writers_no_more_are_in_than_may,
                 limits::writers_of_many_keys_do_not_stand_in_each_others_way,
+                triggers::triggers_are_kept_listed_and_removed,
+                triggers::a_path_belongs_to_one_workflow,
+                triggers::schedules_are_claimed_when_they_are_due,
+                triggers::of_many_claimers_each_tick_goes_to_one,
                 history::random_histories_are_told_as_in_memory,
             }
             $crate::conformance! { @ access $make;

@@ -19,6 +19,7 @@ pub mod limits;
 mod plugin;
 mod registry;
 mod run;
+pub mod trigger;
 mod value;
 mod vault;
 mod workflow;
@@ -39,6 +40,7 @@ pub use crate::postgres::Postgres;
 pub use crate::registry::{Installed, InstalledPlugin, PluginDecision, Registry};
 pub use crate::run::{Commit, Committed, Due, Idempotency, NewRun, Order, RunQuery, RunRow};
 pub use crate::sqlite::Sqlite;
+pub use crate::trigger::Triggers;
 pub use crate::value::{Expected, Value, ValueKey, Written};
 pub use crate::vault::{SealedSecret, Vault};
 pub use crate::workflow::Workflow;
@@ -49,7 +51,7 @@ pub use crate::workflow::Workflow;
 /// caller may try again, since each write is harmless the second time (a commit that did get through conflicts with itself).
 /// A write whose future is dropped before it answered may still be carried out.
 #[async_trait]
-pub trait Store: Limits + Send + Sync + 'static {
+pub trait Store: Limits + Triggers + Send + Sync + 'static {
     /// Advances runs. The only write that does.
     ///
     /// Each commit is atomic by itself: its records, the row of its run and its idempotency key are all written or none

@@ -5,6 +5,7 @@
 //! decided is the same in every store: see [`desk`].
 
 pub(crate) mod desk;
+pub(crate) mod records;
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,6 +5,7 @@ mod access;
 mod faults;
 mod registry;
 mod state;
+mod triggers;
 mod vault;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,6 +9,7 @@ mod columns;
 mod commit;
 mod failure;
 mod hold;
+mod keys;
 mod limits;
 mod list;
 mod migrate;
@@ -17,6 +18,7 @@ mod others;
 mod registry;
 mod retention;
 mod text;
+mod triggers;
 mod values;
 mod vault;
 

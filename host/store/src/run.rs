@@ -39,7 +39,7 @@ impl Commit {
         let begins_whole = |passage: &Passage| match passage {
             Passage::Enter(enter) => {
                 let instead_is_empty = matches!(&enter.when_full, WhenFull::Instead(variant) if variant.records.is_empty());
-                !instead_is_empty && !(is_new && enter.waiting.records.is_empty())
+                !(instead_is_empty || is_new && enter.waiting.records.is_empty())
             }
             Passage::Leave { .. } => !is_new,
         };

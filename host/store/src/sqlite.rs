@@ -20,6 +20,7 @@ mod pulse;
 mod readers;
 mod registry;
 mod retention;
+mod triggers;
 mod values;
 mod vault;
 mod workflows;

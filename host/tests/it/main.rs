@@ -12,4 +12,5 @@ mod engine_in_memory;
 mod limits_in_memory;
 mod plugins;
 mod process;
+mod schedules_in_memory;
 mod signals_in_memory;

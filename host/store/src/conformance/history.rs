@@ -253,7 +253,8 @@ fn some_passage(chance: &mut Chance, clock: i64, commit: &Commit) -> Option<Pass
         1 => WhenFull::Instead(variant(RunStatus::Paused, None)),
         _ => WhenFull::Wait,
     };
-    let workflow = commit.new.as_ref().map_or(workflow(1), |new| new.workflow);
+    let new = commit.new.as_ref();
+    let workflow = new.map_or_else(|| workflow(1), |new| new.workflow);
     Some(Passage::Enter(Box::new(Enter {
         at,
         workflow,

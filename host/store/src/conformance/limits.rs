@@ -1,4 +1,4 @@
-//! Limits: how many of a key are under way, and how many begin in a span of time.
+//! Limits: how many of a key are under way at once, and who is next. How many begin in a span of time is in `rates`.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::{Commit, Committed, Due, Store};
 
 /// What a run asks: a slot of which there are so many, at a time.
-fn ask(now: i64, slot: Option<(&str, u32)>) -> Enter {
+pub(super) fn ask(now: i64, slot: Option<(&str, u32)>) -> Enter {
     Enter {
         at: at(now),
         workflow: workflow(1),
@@ -40,19 +40,8 @@ fn ask(now: i64, slot: Option<(&str, u32)>) -> Enter {
     }
 }
 
-fn ask_rate(now: i64, limit: u32, per: u64) -> Enter {
-    Enter {
-        rate: Some(Rate {
-            key: "r".to_owned(),
-            limit,
-            per: Duration::from_micros(per),
-        }),
-        ..ask(now, None)
-    }
-}
-
 /// A new run that asks to be let in.
-fn begin(number: u16, enter: Enter) -> Commit {
+pub(super) fn begin(number: u16, enter: Enter) -> Commit {
     Commit {
         due_at: Some(enter.at),
         passage: Some(Passage::Enter(Box::new(enter))),
@@ -61,7 +50,7 @@ fn begin(number: u16, enter: Enter) -> Commit {
 }
 
 /// A run that exists, whose turn may have come.
-fn ask_again(number: u16, seq: u32, mut enter: Enter) -> Commit {
+pub(super) fn ask_again(number: u16, seq: u32, mut enter: Enter) -> Commit {
     enter.waiting.records = Vec::new();
     Commit {
         due_at: Some(enter.at),
@@ -70,14 +59,14 @@ fn ask_again(number: u16, seq: u32, mut enter: Enter) -> Commit {
     }
 }
 
-fn leave(number: u16, seq: u32, now: i64) -> Commit {
+pub(super) fn leave(number: u16, seq: u32, now: i64) -> Commit {
     Commit {
         passage: Some(Passage::Leave { at: at(now) }),
         ..end(run(number), seq, RunStatus::Success, at(now))
     }
 }
 
-fn passed(outcome: Outcome, woken: &[(u16, i64)]) -> Committed {
+pub(super) fn passed(outcome: Outcome, woken: &[(u16, i64)]) -> Committed {
     let woken = woken.iter().map(|(number, micros)| Due {
         at: at(*micros),
         run: run(*number),
@@ -88,16 +77,10 @@ fn passed(outcome: Outcome, woken: &[(u16, i64)]) -> Committed {
     })
 }
 
-const IN: Outcome = Outcome::In;
-const WAITS: Outcome = Outcome::Waits { due_at: None };
+pub(super) const IN: Outcome = Outcome::In;
+pub(super) const WAITS: Outcome = Outcome::Waits { due_at: None };
 
-fn waits_until(micros: i64) -> Outcome {
-    Outcome::Waits {
-        due_at: Some(at(micros)),
-    }
-}
-
-async fn limits(store: &dyn Store) -> Vec<LimitRow> {
+pub(super) async fn limits(store: &dyn Store) -> Vec<LimitRow> {
     let query = LimitQuery {
         workflow: None,
         after: None,
@@ -106,7 +89,7 @@ async fn limits(store: &dyn Store) -> Vec<LimitRow> {
     store.list_limits(query).await.expect("the store lists")
 }
 
-async fn held_and_waiting(store: &dyn Store) -> Vec<(String, u32, u32)> {
+pub(super) async fn held_and_waiting(store: &dyn Store) -> Vec<(String, u32, u32)> {
     let rows = limits(store).await.into_iter();
     rows.map(|row| (row.key.key, row.held, row.waiting))
         .collect()
@@ -145,7 +128,7 @@ pub async fn a_slot_is_held_until_the_run_ends(store: &dyn Store) {
     assert_eq!(held_and_waiting(store).await, [], "nothing is left of it");
 }
 
-async fn write_passed(store: &dyn Store, commits: Vec<Commit>) {
+pub(super) async fn write_passed(store: &dyn Store, commits: Vec<Commit>) {
     for answer in commit_all(store, commits).await {
         assert!(matches!(answer, Committed::Passed(_)), "{answer:?}");
     }
@@ -334,95 +317,6 @@ pub async fn keys_count_within_their_workflow(store: &dyn Store) {
     assert_eq!(of_two.len(), 1);
 }
 
-/// Exactly, wherever the span begins.
-pub async fn a_rate_lets_so_many_begin_in_any_span(store: &dyn Store) {
-    // Two in any hundred microseconds.
-    let enter = |now| ask_rate(now, 2, 100);
-    let answers = commit_all(
-        store,
-        vec![
-            begin(1, enter(0)),
-            begin(2, enter(60)),
-            begin(3, enter(61)),
-            begin(4, enter(62)),
-        ],
-    );
-    assert_eq!(
-        answers.await,
-        [
-            passed(IN, &[]),
-            passed(IN, &[]),
-            passed(waits_until(100), &[]),
-            passed(WAITS, &[]),
-        ]
-    );
-    let turn = store.find_turn(run(4)).await.unwrap().unwrap();
-    assert_eq!((turn.position, turn.limit.next_at), (2, Some(at(100))));
-    // Too soon: it is told again when to come.
-    let early = commit(store, ask_again(3, 1, enter(99))).await;
-    assert_eq!(early, passed(waits_until(100), &[]));
-    // In time, and the next one hears when its time is.
-    let third = commit(store, ask_again(3, 1, enter(100))).await;
-    assert_eq!(third, passed(IN, &[(4, 160)]));
-    assert!(all_due(store).await.contains(&(at(160), run(4))));
-    // Who ends makes no room: what counts is beginning.
-    let left = commit(store, leave(1, 1, 101)).await;
-    assert_eq!(left, passed(Outcome::Out, &[]));
-    let fourth = commit(store, ask_again(4, 1, enter(160))).await;
-    assert_eq!(fourth, passed(IN, &[]));
-    assert_eq!(
-        commit(store, begin(5, enter(161))).await,
-        passed(waits_until(200), &[])
-    );
-}
-
-/// The next one's time has not changed by that.
-pub async fn who_gives_up_waiting_for_a_rate_lets_the_next_one_know(store: &dyn Store) {
-    let enter = |now| ask_rate(now, 1, 100);
-    let all = vec![begin(1, enter(0)), begin(2, enter(1)), begin(3, enter(2))];
-    write_passed(store, all).await;
-    let left = commit(store, leave(2, 1, 50)).await;
-    assert_eq!(left, passed(Outcome::Out, &[(3, 100)]));
-    assert!(all_due(store).await.contains(&(at(100), run(3))));
-}
-
-/// So that neither bound is passed by those who wait for the other.
-pub async fn a_run_takes_its_slot_first_and_holds_it_while_it_waits_for_its_rate(
-    store: &dyn Store,
-) {
-    let enter = |now| Enter {
-        slot: Some(Slot {
-            key: "s".to_owned(),
-            limit: 2,
-        }),
-        ..ask_rate(now, 1, 100)
-    };
-    let answers = commit_all(
-        store,
-        vec![begin(1, enter(0)), begin(2, enter(1)), begin(3, enter(2))],
-    );
-    assert_eq!(
-        answers.await,
-        [
-            passed(IN, &[]),
-            passed(waits_until(100), &[]),
-            passed(WAITS, &[])
-        ]
-    );
-    let expected = [("s".to_owned(), 2, 1), ("r".to_owned(), 0, 1)];
-    assert_eq!(held_and_waiting(store).await, expected);
-    // A slot is free: the third one goes on to wait behind the second.
-    let left = commit(store, leave(1, 1, 50)).await;
-    assert_eq!(left, passed(Outcome::Out, &[]));
-    let turn = store.find_turn(run(3)).await.unwrap().unwrap();
-    assert_eq!((turn.limit.key.kind, turn.position), (LimitKind::Rate, 2));
-    // The second gives up: its slot is free, and the rate is the third one's.
-    let left = commit(store, leave(2, 1, 60)).await;
-    assert_eq!(left, passed(Outcome::Out, &[(3, 100)]));
-    let third = commit(store, ask_again(3, 1, enter(100))).await;
-    assert_eq!(third, passed(IN, &[]));
-}
-
 /// An older run that comes later does not set it back.
 pub async fn what_the_newest_version_says_of_a_limit_holds(store: &dyn Store) {
     let enter = |version, limit| Enter {
@@ -458,27 +352,6 @@ pub async fn who_is_outdone_by_newer_runs_is_listed(store: &dyn Store) {
     assert_eq!(outdone(5, 10).await, []);
     let elsewhere = store.list_outdone(workflow(2), "k", 0, 10).await;
     assert_eq!(elsewhere.unwrap(), []);
-}
-
-/// Their keys are as many as customers.
-pub async fn rates_that_are_idle_are_forgotten(store: &dyn Store) {
-    let enter = |now| ask_rate(now, 2, 100);
-    let all = vec![begin(1, enter(0)), begin(2, enter(50)), begin(3, enter(60))];
-    write_passed(store, all).await;
-    let forget = async |now| {
-        store.remove_finished(at(-1), at(now), 10).await.unwrap();
-        limits(store).await.len()
-    };
-    assert_eq!(forget(500).await, 1, "somebody waits");
-    write_passed(store, vec![ask_again(3, 1, enter(500))]).await;
-    assert_eq!(
-        forget(599).await,
-        1,
-        "its last start is less than a span old"
-    );
-    assert_eq!(forget(600).await, 0);
-    let turn = commit(store, begin(4, enter(601))).await;
-    assert_eq!(turn, passed(IN, &[]));
 }
 
 /// What is said to a run that waits must not make it due.

@@ -9,8 +9,11 @@ use millwork_core::id::{AuditId, RunId, TokenId, WorkflowId};
 use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
+use super::triggers::Kept;
 use crate::limits::desk::{Answer, Changes, Desk};
+use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, LimitQuery, LimitRow, Passed, Turn};
+use crate::trigger::TriggerId;
 use crate::{
     AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, NewRun,
     Order, Plugin, PluginDecision, Renewal, RunQuery, RunRow, SealedSecret, Token, Value, ValueKey,
@@ -31,6 +34,7 @@ pub(super) struct State {
     pub(super) tokens: BTreeMap<TokenId, Token>,
     pub(super) audit: BTreeMap<AuditId, AuditEntry>,
     pub(super) installed: BTreeMap<(String, String), InstalledPlugin>,
+    pub(super) triggers: BTreeMap<TriggerId, Kept>,
     pub(super) decisions: BTreeMap<String, PluginDecision>,
     pub(super) secrets: BTreeMap<String, SealedSecret>,
 }
@@ -162,7 +166,7 @@ impl State {
                 .is_none_or(|workflow| workflow == key.workflow)
                 && query.after.as_ref().is_none_or(|after| *key > after)
         });
-        let row = |(key, counter): (&LimitKey, &crate::limits::desk::Counter)| {
+        let row = |(key, counter): (&LimitKey, &Counter)| {
             counter.row(key.clone(), self.desk.next_at(key))
         };
         listed.take(query.limit).map(row).collect()
@@ -187,7 +191,7 @@ impl State {
         kept: u32,
         limit: usize,
     ) -> Vec<RunId> {
-        let of_key = |(run, admission): (&RunId, &crate::limits::desk::Admission)| {
+        let of_key = |(run, admission): (&RunId, &Admission)| {
             let is_of_key =
                 admission.workflow == workflow && admission.slot.as_deref() == Some(key);
             is_of_key.then_some((admission.since, *run))

@@ -17,7 +17,8 @@ use sqlx::{PgConnection, Row as _};
 pub(super) use rows::{find_turn, forget_idle, list, list_outdone};
 
 use super::columns;
-use crate::limits::desk::{Admission, Answer, Desk};
+use crate::limits::desk::{Answer, Desk};
+use crate::limits::records::Admission;
 use crate::limits::{LimitKey, LimitKind, Passed};
 use crate::{Commit, Committed};
 

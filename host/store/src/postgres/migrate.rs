@@ -35,6 +35,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0006_limits",
         include_str!("../../../../migrations/postgres/0006_limits.sql"),
     ),
+    (
+        "0007_triggers",
+        include_str!("../../../../migrations/postgres/0007_triggers.sql"),
+    ),
 ];
 
 fn known() -> u32 {

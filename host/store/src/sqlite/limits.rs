@@ -9,7 +9,8 @@ use millwork_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::columns;
-use crate::limits::desk::{Admission, Answer, Changes, Counter, Desk};
+use crate::limits::desk::{Answer, Changes, Desk};
+use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, LimitKind, LimitQuery, LimitRow, Passage, Turn};
 use crate::{Due, limits};
 

@@ -40,6 +40,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0006_limits",
         sql: include_str!("../../../../migrations/sqlite/0006_limits.sql"),
     },
+    Migration {
+        name: "0007_triggers",
+        sql: include_str!("../../../../migrations/sqlite/0007_triggers.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

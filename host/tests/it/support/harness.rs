@@ -104,6 +104,16 @@ impl Harness {
         Self::start(self.store, Arc::new(plugins), self.clock, self.options, 100)
     }
 
+    /// The same, a while later.
+    pub(crate) async fn crash_after(self, time: Duration) -> Self {
+        self.engine.shut_down(Duration::ZERO).await;
+        self.workers.abort();
+        self.settle().await;
+        self.clock.advance(time);
+        let plugins = Arc::new(Scripted::new());
+        Self::start(self.store, plugins, self.clock, self.options, 100)
+    }
+
     pub(crate) async fn create(&self, definition: Value) -> WorkflowId {
         self.engine
             .create_workflow(definition)

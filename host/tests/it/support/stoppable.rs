@@ -8,9 +8,10 @@ use millwork_core::event::Seq;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::time::Timestamp;
 use millwork_store::limits::{LimitQuery, LimitRow, Turn};
+use millwork_store::trigger::{PathTaken, Trigger, TriggerId, TriggerQuery};
 use millwork_store::{
     Claim, Commit, Committed, Due, Error, Expected, Limits, Memory, Plugin, Renewal, RunQuery,
-    RunRow, Store, Value, ValueKey, Workflow, Written,
+    RunRow, Store, Triggers, Value, ValueKey, Workflow, Written,
 };
 use tokio::sync::watch;
 
@@ -67,6 +68,47 @@ impl Limits for Stoppable {
     ) -> Result<Vec<RunId>, Error> {
         let store = self.reach().await;
         store.list_outdone(workflow, key, kept, limit).await
+    }
+}
+
+#[async_trait]
+impl Triggers for Stoppable {
+    async fn put_triggers(&self, triggers: Vec<Trigger>) -> Result<Option<PathTaken>, Error> {
+        self.reach().await.put_triggers(triggers).await
+    }
+
+    async fn remove_triggers(&self, workflow: WorkflowId, kept: Option<u32>) -> Result<(), Error> {
+        self.reach().await.remove_triggers(workflow, kept).await
+    }
+
+    async fn list_triggers(&self, query: TriggerQuery) -> Result<Vec<Trigger>, Error> {
+        self.reach().await.list_triggers(query).await
+    }
+
+    async fn find_webhooks(&self, path: &str) -> Result<Vec<TriggerId>, Error> {
+        self.reach().await.find_webhooks(path).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.reach().await.next_due().await
+    }
+
+    async fn claim_ticks(
+        &self,
+        before: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Trigger>, Error> {
+        self.reach().await.claim_ticks(before, until, limit).await
+    }
+
+    async fn move_tick(
+        &self,
+        id: TriggerId,
+        from: Timestamp,
+        to: Option<Timestamp>,
+    ) -> Result<bool, Error> {
+        self.reach().await.move_tick(id, from, to).await
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::super::{columns, text};
-use crate::limits::desk::{Admission, Counter};
+use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, LimitKind, LimitQuery, LimitRow, Turn};
 
 /// Keys, column by column.

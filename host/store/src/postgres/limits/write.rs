@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 
 use super::super::{columns, text};
 use super::rows::KeyColumns;
-use crate::limits::desk::{Admission, Changes, Counter};
+use crate::limits::desk::Changes;
+use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, micros};
 
 pub(super) async fn changes(connection: &mut PgConnection, changes: &Changes) -> sqlx::Result<()> {

@@ -1,0 +1,31 @@
+-- What starts runs when nobody asks for one.
+
+-- Triggers, by version of their workflow. They are written before their version is the newest, and count from then on: who acts
+-- on one makes sure that it is, in the transaction that creates the run. Those of older versions are removed soon after.
+CREATE TABLE triggers (
+    workflow BLOB    NOT NULL,
+    version  INTEGER NOT NULL,
+    -- The place in the definition, from zero.
+    number   INTEGER NOT NULL,
+    -- `schedule`, `webhook` or `kafka`.
+    kind     TEXT    NOT NULL,
+    -- The times as cron writes them, the path, or the topic.
+    place    TEXT    NOT NULL,
+    -- Of a schedule: the next time for which a run starts, and when somebody has to look: then, or when the claim of who looks
+    -- at it has run out.
+    next_at  INTEGER,
+    due_at   INTEGER,
+    PRIMARY KEY (workflow, version, number)
+) WITHOUT ROWID;
+
+-- Which schedules are due, soonest first.
+CREATE INDEX triggers_due ON triggers (due_at) WHERE due_at IS NOT NULL;
+
+-- Where requests to a path go.
+CREATE INDEX triggers_by_path ON triggers (place) WHERE kind = 'webhook';
+
+-- Whose a path is: all versions of one workflow may have it, and no other workflow. It is given back with the last of them.
+CREATE TABLE trigger_paths (
+    path     TEXT NOT NULL PRIMARY KEY,
+    workflow BLOB NOT NULL
+) WITHOUT ROWID;
