@@ -6,6 +6,7 @@ mod audit;
 mod body;
 mod guard;
 mod health;
+mod hooks;
 mod idempotency_key;
 mod json;
 mod limits;
@@ -25,13 +26,14 @@ mod tokens;
 mod trigger;
 mod workflows;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::any;
+use axum::routing::{any, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use millwork_core::access::Scope;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::access::Gate;
+use crate::config::Secret;
 use crate::engine::Engine;
 use crate::safe::Safe;
 use crate::shelf::Shelf;
@@ -62,6 +65,8 @@ pub struct Parts {
     pub safe: Arc<Safe>,
     /// How large a component may be.
     pub wasm_max_bytes: NonZeroUsize,
+    /// Where the secrets are with which inbound webhooks are verified.
+    pub secrets: BTreeMap<String, Secret>,
     /// Writes the metrics down.
     pub metrics: PrometheusHandle,
     /// Cancelled when the process is about to end.
@@ -140,7 +145,10 @@ pub fn router(parts: Parts) -> Router {
     // The pages are in the binary; they read the description from this server.
     let pages = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     let pages: Router<Api> = pages.into();
+    // Not in the description: its paths are those of the workflows, and it takes no token.
+    let hooks = post(hooks::receive).layer(Observe::new("/hooks/{path}"));
     routes
+        .route("/hooks/{*path}", hooks)
         .merge(pages.layer(Observe::new("/docs")))
         .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
         .with_state(Api(Arc::new(parts)))
@@ -174,6 +182,14 @@ impl Api {
 
     fn render_metrics(&self) -> String {
         self.0.metrics.render()
+    }
+
+    /// Reads a secret, now.
+    fn secret(&self, name: &str) -> Result<String, String> {
+        match self.0.secrets.get(name) {
+            Some(secret) => secret.read(),
+            None => Err(format!("there is no [secrets] {name} in the configuration")),
+        }
     }
 
     fn closing(&self) -> &CancellationToken {

@@ -14,6 +14,7 @@ mod definitions;
 mod driver;
 mod error;
 mod execution;
+mod hooks;
 mod limits;
 mod outside;
 mod registry;
@@ -26,6 +27,7 @@ mod triggers;
 mod waiters;
 
 pub use error::Error;
+pub use hooks::Webhook;
 pub use trigger::Trigger;
 
 use std::sync::Arc;

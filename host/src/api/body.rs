@@ -119,7 +119,7 @@ async fn collect(body: Body, limit: Limit) -> Result<Bytes, Problem> {
 }
 
 /// Whether a body is declared as JSON in UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(declared)) = headers
         .get(header::CONTENT_TYPE)
         .map(|value| value.to_str())

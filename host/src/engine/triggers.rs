@@ -34,6 +34,7 @@ impl Engine {
         if graph.triggers.is_empty() {
             return Ok(());
         }
+        self.refuse_topics(graph)?;
         let now = self.0.clock.now();
         let before = self.0.store.list_triggers(TriggerQuery {
             workflow: Some(workflow),
@@ -67,6 +68,22 @@ impl Engine {
             return Err(Error::InvalidDefinition(vec![Problem::new(place, message)]));
         }
         Ok(())
+    }
+
+    /// Nothing here reads topics for workflows, so a workflow that waits for one would wait for ever.
+    fn refuse_topics(&self, graph: &Graph) -> Result<(), Error> {
+        let topics = graph.triggers.iter().enumerate();
+        let problems = topics.filter(|(_, trigger)| matches!(trigger, Defined::Kafka(_)));
+        let problems: Vec<_> = problems
+            .map(|(number, _)| {
+                let message = "\"kafka\" is known, but this host does not read topics for workflows: have their messages sent to an inbound webhook";
+                Problem::new(format!("/triggers/{number}/type"), message)
+            })
+            .collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Error::InvalidDefinition(problems)),
+        }
     }
 
     /// Removes the triggers of older versions of a workflow, now that one is the newest.

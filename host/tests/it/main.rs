@@ -9,6 +9,7 @@ mod cluster_in_memory;
 mod contract;
 mod elision;
 mod engine_in_memory;
+mod hooks;
 mod limits_in_memory;
 mod plugins;
 mod process;

@@ -48,10 +48,14 @@ kinds! {
         "the body is not JSON: expected `,` or `}` at line 1 column 17";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Unauthenticated",
         "this needs a token: send it as `Authorization: Bearer mw_…`";
+    BadSignature = UNAUTHORIZED, "bad-signature", "Bad signature",
+        "the header x-hub-signature-256 does not fit the body and the secret";
     Forbidden = FORBIDDEN, "forbidden", "Forbidden",
         "this needs the scope `write`, and the token \"shop\" has `read,trigger`";
     UnknownWorkflow = NOT_FOUND, "unknown-workflow", "Unknown workflow",
         "Workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 not found";
+    UnknownWebhook = NOT_FOUND, "unknown-webhook", "Unknown webhook",
+        "no workflow has an inbound webhook at \"shop/orders\"";
     UnknownPlugin = NOT_FOUND, "unknown-plugin", "Unknown plugin",
         "there is no plugin \"slack\" in version 1.0.0";
     UnknownSecret = NOT_FOUND, "unknown-secret", "Unknown secret",
