@@ -26,7 +26,6 @@ mod tokens;
 mod trigger;
 mod workflows;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +42,6 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::access::Gate;
-use crate::config::Secret;
 use crate::engine::Engine;
 use crate::safe::Safe;
 use crate::shelf::Shelf;
@@ -65,8 +63,6 @@ pub struct Parts {
     pub safe: Arc<Safe>,
     /// How large a component may be.
     pub wasm_max_bytes: NonZeroUsize,
-    /// Where the secrets are with which inbound webhooks are verified.
-    pub secrets: BTreeMap<String, Secret>,
     /// Writes the metrics down.
     pub metrics: PrometheusHandle,
     /// Cancelled when the process is about to end.
@@ -182,14 +178,6 @@ impl Api {
 
     fn render_metrics(&self) -> String {
         self.0.metrics.render()
-    }
-
-    /// Reads a secret, now.
-    fn secret(&self, name: &str) -> Result<String, String> {
-        match self.0.secrets.get(name) {
-            Some(secret) => secret.read(),
-            None => Err(format!("there is no [secrets] {name} in the configuration")),
-        }
     }
 
     fn closing(&self) -> &CancellationToken {

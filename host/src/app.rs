@@ -138,7 +138,6 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         shelf: Arc::clone(&shelf),
         safe,
         wasm_max_bytes: wasm_max_bytes(&config),
-        secrets: config.secrets.clone(),
         metrics,
         closing: closing.clone(),
         payload_max_bytes: config.limits.payload_max_bytes,

@@ -45,7 +45,7 @@ pub(super) async fn receive(
     })?;
     let trigger = hook.trigger();
     if let Some(verify) = &trigger.verify {
-        check(&api, verify, &headers, &body)?;
+        check(&api, verify, &headers, &body).await?;
     }
     let delivery = find_delivery(trigger, &headers, &body)?;
     let payload = payload::read(trigger, &uri, &headers, &body)?;
@@ -61,17 +61,13 @@ pub(super) async fn receive(
 }
 
 /// Checks who has sent a request.
-fn check(api: &Api, verify: &Verify, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
-    let name = &verify.secret;
-    let secret = api.secret(name).map_err(|cause| {
-        tracing::error!(
-            secret.name = name,
-            cause,
-            "an inbound webhook's secret is not there"
-        );
-        let detail = "the secret of this webhook is not there; the host's log says which";
-        Problem::new(Kind::Unavailable, detail)
-    })?;
+async fn check(
+    api: &Api,
+    verify: &Verify,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Problem> {
+    let secret = read_secret(api, &verify.secret).await?;
     let header = verify.header.as_deref().unwrap_or(match verify.scheme {
         Scheme::HmacSha256 => "x-signature",
         Scheme::Github => "x-hub-signature-256",
@@ -85,6 +81,21 @@ fn check(api: &Api, verify: &Verify, headers: &HeaderMap, body: &[u8]) -> Result
     let found = found.ok_or_else(|| refuse(Refusal::Missing))?;
     let now = api.engine().now();
     signature::check(verify, found, secret.as_bytes(), body, now).map_err(refuse)
+}
+
+async fn read_secret(api: &Api, name: &str) -> Result<String, Problem> {
+    let cause = match api.safe().read(name).await {
+        Ok(Some(secret)) => return Ok(secret),
+        Ok(None) => "there is no such secret".to_owned(),
+        Err(cause) => cause,
+    };
+    tracing::error!(
+        secret.name = name,
+        cause,
+        "an inbound webhook's secret is not there"
+    );
+    let detail = "the secret of this webhook is not there; the host's log says which";
+    Err(Problem::new(Kind::Unavailable, detail))
 }
 
 /// What tells this delivery from others: a second one of the same event starts nothing.
