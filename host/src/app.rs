@@ -195,5 +195,11 @@ fn options(config: &Config) -> Options {
         idempotency_kept: config.engine.idempotency_kept,
         retention: config.engine.finished_kept,
         env: Arc::new(env.collect()),
+        limits: millwork_core::limits::Limits {
+            items_max: config.limits.foreach_items_max.get(),
+            outputs_max_bytes: config.limits.run_outputs_max_bytes.get(),
+            events_max: config.limits.run_events_max.get(),
+            depth_max: config.limits.workflow_depth_max.get(),
+        },
     }
 }

@@ -142,6 +142,14 @@ pub struct Limits {
     pub payload_max_bytes: NonZeroUsize,
     /// The definition of a workflow, as JSON text.
     pub definition_max_bytes: NonZeroUsize,
+    /// The items that one `foreach` goes through.
+    pub foreach_items_max: NonZeroUsize,
+    /// All outputs of the steps of one run together, as JSON text. They are in memory while the run is executed.
+    pub run_outputs_max_bytes: NonZeroUsize,
+    /// The events in the journal of one run. One that comes to more fails, and what closes it is done.
+    pub run_events_max: NonZeroU32,
+    /// Workflows inside each other, the first included.
+    pub workflow_depth_max: NonZeroU32,
 }
 
 /// The log.
@@ -245,6 +253,10 @@ impl Default for Limits {
         Self {
             payload_max_bytes: nonzero(2 << 20),
             definition_max_bytes: nonzero(1 << 20),
+            foreach_items_max: nonzero(10_000),
+            run_outputs_max_bytes: nonzero(64 << 20),
+            run_events_max: NonZeroU32::new(250_000).expect("it is not zero"),
+            workflow_depth_max: NonZeroU32::new(8).expect("it is not zero"),
         }
     }
 }

@@ -10,13 +10,16 @@ mod alone;
 mod announcer;
 mod claims;
 mod committer;
+mod control;
 mod definitions;
 mod driver;
 mod error;
 mod execution;
+mod family;
 mod hooks;
 mod limits;
 mod outside;
+mod recent;
 mod registry;
 mod retention;
 mod schedule;
@@ -26,6 +29,7 @@ mod trigger;
 mod triggers;
 mod waiters;
 
+pub use control::{RetryFrom, RetryWith};
 pub use error::Error;
 pub use hooks::Webhook;
 pub use trigger::Trigger;
@@ -35,9 +39,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millwork_bus::{Bus, WorkItem};
-use millwork_core::event::{Event, Record};
+use millwork_core::event::{Event, Record, Seq};
 use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::limits::Limits;
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
@@ -55,6 +60,7 @@ use announcer::Announcer;
 use claims::Claims;
 use committer::Committer;
 use definitions::Definitions;
+use recent::Recent;
 use registry::{Registry, Reserved};
 use schedule::Schedule;
 use waiters::Waiters;
@@ -84,6 +90,8 @@ pub struct Options {
     pub retention: Option<Duration>,
     /// What `env` means in expressions.
     pub env: Arc<Value>,
+    /// What a run may grow to.
+    pub limits: Limits,
 }
 
 impl Default for Options {
@@ -98,6 +106,7 @@ impl Default for Options {
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
             retention: None,
             env: Arc::new(Value::Object(serde_json::Map::new())),
+            limits: Limits::default(),
         }
     }
 }
@@ -116,6 +125,7 @@ struct Parts {
     definitions: Definitions,
     claims: Claims,
     registry: Registry,
+    recent: Recent,
     schedule: Schedule,
     /// Somebody here has changed what the clock starts.
     schedules_changed: Notify,
@@ -164,6 +174,7 @@ impl Engine {
             Arc::clone(&store),
             Arc::clone(&plugins),
             Arc::clone(&options.env),
+            options.limits,
         );
         let engine = Self(Arc::new(Parts {
             claims,
@@ -179,6 +190,7 @@ impl Engine {
             committer,
             definitions,
             registry: Registry::default(),
+            recent: Recent::default(),
             waiters: Waiters::default(),
             tasks: TaskTracker::new(),
             is_closing: AtomicBool::new(false),
@@ -277,7 +289,7 @@ impl Engine {
         let compiled = self
             .0
             .definitions
-            .find(run.created().workflow, run.created().version)
+            .find(run.created().workflow, run.version())
             .await?;
         let turn = match run.awaits_admission() && !run.status().is_finished() {
             true => self.0.store.find_turn(id).await?,
@@ -323,7 +335,7 @@ impl Engine {
     /// Tells everybody who wants to know that a run has ended.
     fn announce_end(&self, run: &Run) {
         self.0.waiters.tell(run.id());
-        self.0.announcer.announce(run);
+        self.tell_end(run);
         let status = run.status().as_str();
         metrics::counter!(telemetry::RUNS_COMPLETED, "status" => status).increment(1);
         if let Some(ended_at) = run.completed_at() {
@@ -431,17 +443,32 @@ impl Engine {
     }
 
     async fn load(&self, id: RunId) -> Result<Option<Loaded>, Error> {
-        let texts = self.0.store.load_journal(id, 0).await?;
+        self.load_with(id, Seq::MAX).await
+    }
+
+    /// Reads a run, and of its journal at least what stands from a place on.
+    async fn load_with(&self, id: RunId, from: Seq) -> Result<Option<Loaded>, Error> {
+        let unreadable = |detail: String| Error::Journal { run: id, detail };
+        let known = self.0.recent.find(id, from);
+        // The last that is known is read again: that it is there says that the run is.
+        let first = known.as_ref().map_or(0, |run| run.next_seq() - 1);
+        let texts = self.0.store.load_journal(id, first).await?;
         if texts.is_empty() {
             return Ok(None);
         }
-        let unreadable = |detail: String| Error::Journal { run: id, detail };
         let records: Vec<Record> = texts
             .iter()
             .map(|text| Record::decode(text))
             .collect::<Result<_, _>>()
             .map_err(|error| unreadable(error.to_string()))?;
-        let run = Run::fold(id, &records).map_err(|error| unreadable(error.to_string()))?;
+        let run = match known {
+            None => Run::fold(id, &records).map_err(|error| unreadable(error.to_string()))?,
+            Some(mut run) => {
+                records[1..].iter().for_each(|record| run.apply(record));
+                run
+            }
+        };
+        self.0.recent.keep(&run);
         let entries = texts.into_iter().zip(records);
         let journal = entries.map(|(text, record)| Entry {
             text,
@@ -449,14 +476,17 @@ impl Engine {
         });
         Ok(Some(Loaded {
             run,
+            first,
             journal: journal.collect(),
         }))
     }
 }
 
-/// A run, and the journal that it was read from.
+/// A run, and the end of the journal that it was read from.
 struct Loaded {
     run: Run,
+    /// Where that end begins.
+    first: Seq,
     journal: Vec<Entry>,
 }
 

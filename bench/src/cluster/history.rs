@@ -221,7 +221,7 @@ fn end_flaws(history: &RunHistory, records: &[Record], run: &Run) -> Vec<String>
         .filter(|(_, record)| {
             matches!(
                 record.event,
-                Event::RunSucceeded {} | Event::RunFailed { .. } | Event::RunCancelled { .. }
+                Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunCancelled { .. }
             )
         })
         .map(|(place, _)| place)

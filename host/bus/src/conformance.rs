@@ -89,6 +89,8 @@ pub fn begun(number: u8) -> WorkItem {
         plugins: BTreeMap::new(),
         bounds: None,
         origin: None,
+        deadline: None,
+        parent: None,
     };
     WorkItem {
         run: run(number),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::definition::WhenFull;
-use crate::expression::{ExpressionError, Scope};
+use crate::expression::{ExpressionError, Found, Scope};
 use crate::graph::Graph;
 use crate::id::WorkflowId;
 use crate::json::Json;
@@ -148,15 +148,15 @@ struct StartScope<'a> {
 }
 
 impl Scope for StartScope<'_> {
-    fn find(&self, name: &str) -> Option<Cow<'_, Value>> {
+    fn find(&self, name: &str) -> Option<Found<'_>> {
         match name {
-            "payload" => Some(Cow::Borrowed(self.payload.value())),
-            "workflow" => Some(Cow::Owned(json!({
+            "payload" => Some(Found::Document(self.payload)),
+            "workflow" => Some(Found::Value(Cow::Owned(json!({
                 "id": self.workflow.to_string(),
                 "version": self.version,
                 "name": self.graph.name,
-            }))),
-            "env" => Some(Cow::Borrowed(&*self.graph.env)),
+            })))),
+            "env" => Some(Found::Value(Cow::Borrowed(&*self.graph.env))),
             _ => None,
         }
     }

@@ -1,27 +1,36 @@
 //! What happens next: given a run and a command, the events to write and the effects to carry out.
 //!
-//! One file a command. Each ends in `Deciding::settle`, which looks at what the finished steps have set free.
+//! One file a command, or a few that belong together. Those of the driver end in `Deciding::advance`, which does what the
+//! run's state asks for, up to where it waits. Those of others (`control`, `again`, `Signal`, `EndChild`) write an event
+//! and nothing more: whoever drives the run looks again.
 
 mod admit;
+mod advance;
+mod again;
 mod attempt;
-mod cancel;
+mod begin;
+mod child;
+mod control;
+mod progress;
 mod scope;
 mod signal;
-mod start;
 mod take_up;
 
-pub use signal::{SIGNALS_MAX, only_waits};
+pub use progress::Progress;
+pub use signal::SIGNALS_MAX;
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::command::Command;
-use crate::effect::{Effect, InvokePlugin};
-use crate::event::{Event, Record};
-use crate::graph::{Graph, Node, NodeIndex};
-use crate::outcome::{Failure, Resume};
+use crate::effect::Effect;
+use crate::event::{Event, LogLine, Record};
+use crate::graph::{Graph, Node, NodeIndex, Stage};
+use crate::id::RunId;
+use crate::json::Json;
+use crate::outcome::Failure;
 use crate::retry::RetryPolicy;
-use crate::run::{Phase, Run, RunStatus};
+use crate::run::{Run, RunStatus};
 use crate::step::StepKey;
 use crate::time::Timestamp;
 
@@ -41,18 +50,50 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Nothing more can happen to the run.
-    #[error("run {run} has ended: its status is {status}", run = .run)]
+    #[error("run {run} has ended: its status is {status}")]
     Finished {
         /// Which run.
-        run: crate::id::RunId,
+        run: RunId,
         /// How it ended.
         status: RunStatus,
+    },
+    /// The run is on its way to another end.
+    #[error(
+        "run {run} is ending already, and what closes it is under way; kill it to end it at once"
+    )]
+    Ending {
+        /// Which run.
+        run: RunId,
+    },
+    /// Only a run that has ended can be retried.
+    #[error("run {run} has not ended: its status is {status}; cancel it first")]
+    NotFinished {
+        /// Which run.
+        run: RunId,
+        /// Where it stands.
+        status: RunStatus,
+    },
+    /// Nothing of the run failed or was cut off.
+    #[error(
+        "nothing of run {run} failed; name the step from which it is to be done again, or say from the start"
+    )]
+    NothingToRetry {
+        /// Which run.
+        run: RunId,
+    },
+    /// The run has no such step from which it could be done again.
+    #[error("{message}")]
+    UnknownStep {
+        /// Which run.
+        run: RunId,
+        /// A sentence for who asked.
+        message: String,
     },
     /// The run has been sent as many signals as one takes.
     #[error("run {run} has been sent {SIGNALS_MAX} signals, and takes no more: that is the limit")]
     TooManySignals {
         /// Which run.
-        run: crate::id::RunId,
+        run: RunId,
     },
     /// The attempt is not the one that is under way: the run has gone on without it.
     #[error("attempt {attempt} at step \"{step}\" is not under way any more")]
@@ -76,34 +117,35 @@ pub fn decide(
     command: Command,
     now: Timestamp,
 ) -> Result<Decision, Rejection> {
-    if run.status().is_finished() {
+    if run.status().is_finished() && !matches!(command, Command::Retry(_)) {
         return Err(Rejection::Finished {
             run: run.id(),
             status: run.status(),
         });
     }
+    let known = run.progress.0.take();
+    // Whoever takes a run up believes nothing.
+    let looks_again = matches!(command, Command::TakeUp | Command::Resync { .. });
+    let known = known.filter(|_| !looks_again);
     let mut deciding = Deciding {
+        progress: known.unwrap_or_else(|| Progress::of(graph, run)),
         graph,
         run,
         now,
-        begun: BTreeSet::new(),
+        ready: VecDeque::new(),
         decision: Decision::default(),
     };
-    if deciding.run.awaits_admission() {
-        deciding.await_admission(command)?;
-        return Ok(deciding.decision);
-    }
-    match command {
-        Command::Admit => {}
-        Command::TakeUp => deciding.take_up(&[]),
-        Command::Resync { under_way } => deciding.take_up(&under_way),
-        Command::Wake => deciding.wake(),
-        Command::CompleteAttempt(returned) => deciding.complete_attempt(*returned)?,
-        Command::RecordStart { step, attempt } => deciding.record_start(&step, attempt)?,
-        Command::Signal(signal) => deciding.signal(signal)?,
-        Command::Cancel { reason } => deciding.cancel(reason),
-    }
-    Ok(deciding.decision)
+    let decided = deciding.carry_out(command);
+    let Deciding {
+        progress, decision, ..
+    } = deciding;
+    // After a retry nothing of it holds any more.
+    let is_new = decision
+        .records
+        .iter()
+        .any(|record| matches!(record.event, Event::RunRetried { .. }));
+    run.progress.0 = Some(progress).filter(|_| !is_new);
+    decided.map(|()| decision)
 }
 
 /// A decision in the making. Every event is applied to the run at once, so each next thought sees what the last one did.
@@ -111,12 +153,48 @@ struct Deciding<'a> {
     graph: &'a Graph,
     run: &'a mut Run,
     now: Timestamp,
-    /// The steps that this decision has begun. A first attempt leaves no event behind, so the run does not tell.
-    begun: BTreeSet<NodeIndex>,
+    progress: Progress,
+    /// What has been set free and not begun. A first attempt leaves no event behind, so each stands here once.
+    ready: VecDeque<Turn>,
     decision: Decision,
 }
 
+/// What may begin.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// A step: its needs are done.
+    Node(NodeIndex),
+    /// An iteration of a loop: there is room for it.
+    Iteration(NodeIndex, u32),
+}
+
 impl Deciding<'_> {
+    fn carry_out(&mut self, command: Command) -> Result<(), Rejection> {
+        if self.run.awaits_admission() && !matches!(command, Command::Retry(_)) {
+            return self.await_admission(command);
+        }
+        match command {
+            Command::Admit => {}
+            Command::TakeUp => self.take_up(&[]),
+            Command::Resync { under_way } => self.take_up(&under_way),
+            Command::Wake => self.wake(),
+            Command::CompleteAttempt(returned) => self.complete_attempt(*returned)?,
+            Command::RecordStart {
+                step,
+                attempt,
+                round,
+            } => self.record_start(&step, attempt, round)?,
+            Command::Signal(signal) => self.signal(signal)?,
+            Command::EndChild(end) => self.end_child(*end),
+            Command::Pause { reason } => self.pause(reason),
+            Command::Resume => self.resume(),
+            Command::Cancel { reason } => self.cancel(reason)?,
+            Command::Kill { reason } => self.kill(reason),
+            Command::Retry(retry) => self.retry(*retry)?,
+        }
+        Ok(())
+    }
+
     fn record(&mut self, event: Event) {
         let record = Record {
             at: self.now,
@@ -126,116 +204,98 @@ impl Deciding<'_> {
         self.decision.records.push(record);
     }
 
-    /// Begins what the end of a step has set free, and ends the run where nothing is left.
-    fn settle(&mut self, finished: NodeIndex) {
-        let mut set_free = vec![finished];
-        while let Some(index) = set_free.pop() {
-            for &dependent in &self.graph.node(index).dependents {
-                if self.run.status().is_finished() {
-                    return;
-                }
-                if self.begin_if_ready(dependent) == Some(Begun::Skipped) {
-                    set_free.push(dependent);
-                }
-            }
+    /// A step succeeds, unless its output is more than the run may hold.
+    fn succeed(
+        &mut self,
+        index: NodeIndex,
+        step: StepKey,
+        attempt: u32,
+        started_at: Timestamp,
+        output: Json,
+        log: Vec<LogLine>,
+    ) {
+        if let Some(failure) = self.refuse_output(&output) {
+            return self.fail(index, step, attempt, started_at, failure, log);
         }
-        self.end_if_done();
+        self.record(Event::StepSucceeded {
+            step: step.clone(),
+            attempt,
+            started_at,
+            output,
+            log,
+        });
+        self.finished(index, &step);
     }
 
-    fn end_if_done(&mut self) {
-        if !self.run.status().is_finished() && self.run.steps_done() == self.graph.nodes().len() {
-            self.record(Event::RunSucceeded {});
-        }
+    /// Why an output cannot be kept, where it cannot.
+    fn refuse_output(&self, output: &Json) -> Option<Failure> {
+        let limit = self.graph.limits.outputs_max_bytes;
+        let sum = self.run.outputs_bytes().saturating_add(output.len_bytes());
+        (sum > limit).then(|| {
+            Failure::permanent(
+                "outputs-too-large",
+                format!(
+                    "with this the outputs of the run would have {sum} bytes, the limit is {limit} (limits.run_outputs_max_bytes): keep large results elsewhere, and pass on where they are"
+                ),
+            )
+        })
     }
 
-    /// Fails a step for good, and with it the run.
+    /// Fails a step for good. What that means for the run is for [`Self::advance`] to say.
     fn fail(
         &mut self,
         index: NodeIndex,
+        step: StepKey,
         attempt: u32,
         started_at: Timestamp,
         failure: Failure,
-        log: Vec<crate::event::LogLine>,
+        log: Vec<LogLine>,
     ) {
-        let step = key(self.graph.node(index));
-        let (code, message) = (failure.code.clone(), failure.message.clone());
+        let node = self.graph.node(index);
+        let continued = match node.on_error {
+            crate::definition::OnError::Continue => true,
+            crate::definition::OnError::Fail => false,
+        };
         self.record(Event::StepFailed {
             step: step.clone(),
             attempt,
             started_at,
             failure,
+            continued,
             log,
         });
-        self.stop_steps();
-        self.record(Event::RunFailed {
-            step,
-            code,
-            message,
-        });
-    }
-
-    /// Ends every step that has begun and not come to its end, and with it every attempt.
-    fn stop_steps(&mut self) {
-        for index in 0..self.graph.nodes().len() {
-            if is_under_way(self.graph, self.run, index) || is_waiting(self.graph, self.run, index)
-            {
-                self.record(Event::StepCancelled {
-                    step: key(self.graph.node(index)),
-                });
+        match node.stage {
+            _ if continued => self.finished(index, &step),
+            Stage::Steps | Stage::Compensation => {}
+            Stage::OnFailure | Stage::Finally => {
+                self.stop_stage();
+                self.progress.failed = Some(step);
             }
         }
-        // What this decision was about to begin need not begin.
-        self.decision.effects = vec![Effect::StopAttempts];
     }
 
-    fn invoke(&mut self, index: NodeIndex, attempt: u32, resumed: Option<Resume>) {
-        let node = self.graph.node(index);
-        let refuse = |failure: Failure| (failure, self.now);
-        let prepared = match self.run.created().plugins.get(&node.connector) {
-            None => Err(refuse(Failure::permanent(
-                "plugin-not-pinned",
-                format!(
-                    "the run was started without a plugin for the type \"{}\"",
-                    node.connector
-                ),
-            ))),
-            Some(pin) => node
-                .config
-                .render(&scope::RunScope::of(self.graph, self.run))
-                .map(|config| (pin.clone(), config))
-                .map_err(|error| {
-                    refuse(Failure::permanent("expression-failed", error.to_string()))
-                }),
-        };
-        match prepared {
-            Ok((pin, config)) => {
-                let timeout = node
-                    .timeout
-                    .or_else(|| pin.timeout_ms.map(Duration::from_millis))
-                    .unwrap_or(DEFAULT_TIMEOUT);
-                let invoke = InvokePlugin {
-                    step: key(node),
-                    attempt,
-                    pin,
-                    config,
-                    timeout,
-                    resumed,
-                };
-                self.decision
-                    .effects
-                    .push(Effect::InvokePlugin(Box::new(invoke)));
+    /// A step is done, or an iteration of one: what waited for it may begin.
+    fn finished(&mut self, index: NodeIndex, key: &StepKey) {
+        let found = self.run.find_loop(&key.name);
+        match (key.iteration, found) {
+            (Some(_), Some(found)) if !found.is_done() => {
+                let next = found.latest();
+                let next = next.map(|iteration| Turn::Iteration(index, iteration));
+                self.ready.extend(next);
             }
-            Err((failure, now)) => self.fail(index, attempt, now, failure, Vec::new()),
+            _ => self.node_finished(index),
         }
+    }
+
+    /// A step is done with all its iterations: what waited for it may begin.
+    fn node_finished(&mut self, index: NodeIndex) {
+        let set_free = self.progress.finish(self.graph, index);
+        self.ready.extend(set_free.map(Turn::Node));
     }
 
     fn retry_policy(&self, node: &Node) -> RetryPolicy {
-        let connectors_own = self
-            .run
-            .created()
-            .plugins
-            .get(&node.connector)
-            .and_then(|pin| pin.attempts_max);
+        let pin = self.run.plugins().get(&node.connector);
+        let connectors_own = pin.and_then(|pin| pin.attempts_max);
         RetryPolicy {
             attempts_max: node.retry.attempts_max.or(connectors_own),
             ..node.retry
@@ -243,42 +303,9 @@ impl Deciding<'_> {
     }
 }
 
-/// What beginning a step came to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Begun {
-    /// An attempt is to be made, or the step has failed already.
-    Begun,
-    /// Its condition does not hold: what waits for it may begin.
-    Skipped,
-}
-
-fn key(node: &Node) -> StepKey {
-    StepKey {
-        name: std::sync::Arc::clone(&node.name),
-        iteration: None,
-    }
-}
-
-/// Whether a step's time has come and nothing of it has been recorded: its first attempt is to be made, or is being made.
-fn is_ready(graph: &Graph, run: &Run, index: NodeIndex) -> bool {
-    let node = graph.node(index);
-    let is_done = |&before: &NodeIndex| {
-        run.step(&key(graph.node(before)))
-            .is_some_and(|step| step.phase.is_done())
-    };
-    run.step(&key(node)).is_none() && node.needs.iter().all(is_done)
-}
-
-/// Whether an attempt at a step is to be made, or is being made.
-fn is_under_way(graph: &Graph, run: &Run, index: NodeIndex) -> bool {
-    match run.step(&key(graph.node(index))).map(|step| &step.phase) {
-        None => is_ready(graph, run, index),
-        Some(phase) => matches!(phase, Phase::Running { .. }),
-    }
-}
-
-/// Whether a step waits for the clock or a signal.
-fn is_waiting(graph: &Graph, run: &Run, index: NodeIndex) -> bool {
-    run.step(&key(graph.node(index)))
-        .is_some_and(|step| matches!(step.phase, Phase::Suspended { .. } | Phase::Retrying { .. }))
+/// Whether nothing of a run is being done: it waits for the clock, for a signal or for another run, so that nobody need
+/// be looking at it. Of a run that is held, only what has been recorded is known to be under way.
+#[must_use]
+pub fn only_waits(graph: &Graph, run: &Run) -> bool {
+    !Progress::of(graph, run).is_anything_under_way(graph, run)
 }

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Bounds;
 use crate::digest::Digest;
-use crate::id::WorkflowId;
+use crate::id::{RunId, WorkflowId};
 use crate::json::Json;
 use crate::outcome::{Failure, Then, Wake};
+use crate::run::RunStatus;
 use crate::step::StepKey;
 use crate::time::Timestamp;
 
@@ -113,9 +114,21 @@ pub enum Event {
         started_at: Timestamp,
         /// Why it failed.
         failure: Failure,
+        /// Whether the run goes on all the same, with the failure for an output.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        continued: bool,
         /// What the connector said.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         log: Vec<LogLine>,
+    },
+    /// The step is a loop, and its list is known. Its iterations follow, each with events of its own.
+    LoopStarted {
+        /// The step.
+        step: StepKey,
+        /// What it goes through. Kept, so that what is around it may change and the loop does not.
+        items: Json,
+        /// How many iterations are under way at a time.
+        parallel: u32,
     },
     /// The step's condition did not hold.
     StepSkipped {
@@ -137,12 +150,53 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
     },
+    /// The run that a step waits for has come to its end.
+    ChildEnded {
+        /// The step.
+        step: StepKey,
+        /// The run that ended.
+        run: RunId,
+        /// How.
+        status: RunStatus,
+        /// Its result, where it succeeded and has one.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "crate::json::present"
+        )]
+        output: Option<Json>,
+        /// Why it failed, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// Somebody holds the run: nothing of it begins until it is resumed.
+    RunPaused {
+        /// What they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Somebody lets the run go on.
+    RunResumed {},
+    /// It is known how the run ends, and something is to be done before it does: compensations, `on_failure`, `finally`.
+    EndBegan {
+        /// How it ends.
+        end: End,
+    },
     /// Every step is done.
-    RunSucceeded {},
-    /// A step failed and with it the run.
+    RunSucceeded {
+        /// The result, where the workflow says what that is.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "crate::json::present"
+        )]
+        output: Option<Json>,
+    },
+    /// The run failed: because a step did, or for what is true of the whole.
     RunFailed {
         /// The step that failed.
-        step: StepKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepKey>,
         /// A word for programs.
         code: String,
         /// A sentence for people.
@@ -150,6 +204,58 @@ pub enum Event {
     },
     /// Somebody asked for it to end.
     RunCancelled {
+        /// What they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Somebody ended it at once: nothing was undone.
+    RunKilled {
+        /// What they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The run had ended, and somebody lets it go on from an earlier point.
+    RunRetried {
+        /// What is done again: a step, a loop with all its iterations, or a single iteration.
+        reset: Vec<StepKey>,
+        /// The version of the workflow that it keeps from here on, where that is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<u32>,
+        /// What each `type` means from here on, where that is something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plugins: Option<Arc<BTreeMap<String, Pin>>>,
+        /// When it has taken too long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Every step is done.
+    Succeeded {
+        /// The result, where the workflow says what that is.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "crate::json::present"
+        )]
+        output: Option<Json>,
+    },
+    /// It failed.
+    Failed {
+        /// The step that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepKey>,
+        /// A word for programs.
+        code: String,
+        /// A sentence for people.
+        message: String,
+    },
+    /// Somebody asked for it.
+    Cancelled {
         /// What they said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -173,6 +279,12 @@ pub struct RunCreated {
     /// What started it, where nobody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// When it has taken too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// The step that it is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 /// What starts a run when nobody asks for one.
@@ -203,6 +315,19 @@ pub enum Origin {
         /// Its place there.
         offset: i64,
     },
+}
+
+/// The step of another run that a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The other run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepKey,
+    /// How many workflows are around this one.
+    pub depth: u32,
+    /// Whether the step waits for its end.
+    pub waits: bool,
 }
 
 /// The exact plugin that a run uses for a `type`.
@@ -237,6 +362,11 @@ pub enum Wait {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
     },
+    /// The end of another run.
+    Run {
+        /// Which.
+        run: RunId,
+    },
 }
 
 impl Event {
@@ -246,8 +376,16 @@ impl Event {
         match self {
             Self::RunCreated(_)
             | Self::RunCancelled { .. }
+            | Self::RunKilled { .. }
+            | Self::RunPaused { .. }
+            | Self::RunResumed {}
+            | Self::RunRetried { .. }
+            | Self::ChildEnded { .. }
             | Self::StepCancelled { .. }
-            | Self::SignalReceived { .. } => true,
+            | Self::SignalReceived { .. }
+            | Self::EndBegan {
+                end: End::Cancelled { .. },
+            } => true,
             Self::RunAdmitted {}
             | Self::StepStarted { .. }
             | Self::StepSuspended { .. }
@@ -256,7 +394,11 @@ impl Event {
             | Self::StepRetryScheduled { .. }
             | Self::StepFailed { .. }
             | Self::StepSkipped { .. }
-            | Self::RunSucceeded {}
+            | Self::LoopStarted { .. }
+            | Self::EndBegan {
+                end: End::Succeeded { .. } | End::Failed { .. },
+            }
+            | Self::RunSucceeded { .. }
             | Self::RunFailed { .. } => false,
         }
     }
@@ -269,6 +411,7 @@ impl Wait {
         match self {
             Self::Time { due } => Some(*due),
             Self::Signal { deadline, .. } => *deadline,
+            Self::Run { .. } => None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod tokens;
 
 pub(crate) use budget::Budget;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +20,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::definition::cut;
+use crate::json::Json;
 
 /// Instructions that one expression may spend. The longest sensible one (a filter over ten thousand items) takes about
 /// as many; a loop that would not end stops here within milliseconds.
@@ -140,13 +142,10 @@ impl Expression {
     }
 
     fn item(&self, evaluation: &Evaluation<'_>) -> Result<Item, ExpressionError> {
-        let context: BTreeMap<&str, Item> = self
-            .names
-            .iter()
-            .filter_map(|name| Some((name.as_str(), evaluation.find(name)?)))
-            .collect();
+        let names = self.names.iter();
+        let context = names.filter_map(|name| Some((name.as_str(), evaluation.find(name)?)));
         self.compiled
-            .eval(Item::from(Serde(context)))
+            .eval(Item::from_pairs(context))
             .map_err(|error| self.error(describe(&error)))
     }
 
@@ -172,22 +171,74 @@ impl fmt::Debug for Expression {
 
 /// Where an expression finds what it names.
 pub trait Scope {
-    /// The value of a name; nothing where the name has none.
-    fn find(&self, name: &str) -> Option<std::borrow::Cow<'_, Value>>;
+    /// What a name means; nothing where it means nothing.
+    fn find(&self, name: &str) -> Option<Found<'_>>;
 }
 
-/// The evaluation of a configuration, with one expression in it or many. What they name is made ready for MiniJinja
-/// once: it copies, and a payload may be large.
+/// What a name means.
+#[derive(Clone, Debug)]
+pub enum Found<'a> {
+    /// A value.
+    Value(Cow<'a, Value>),
+    /// A document that is kept anyway: it is made ready for expressions once, however many name it.
+    Document(&'a Json),
+    /// A list of such.
+    List(Vec<Found<'a>>),
+    /// Such by their names.
+    Map(Vec<(&'a str, Found<'a>)>),
+}
+
+impl Found<'_> {
+    /// No value: `null`.
+    pub const NULL: Self = Self::Value(Cow::Owned(Value::Null));
+
+    /// The value itself.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::Value(value) => value.into_owned(),
+            Self::Document(json) => json.value().clone(),
+            Self::List(items) => items.into_iter().map(Self::into_value).collect(),
+            Self::Map(members) => members
+                .into_iter()
+                .map(|(name, member)| (name.to_owned(), member.into_value()))
+                .collect(),
+        }
+    }
+
+    fn into_item(self) -> Item {
+        match self {
+            Self::Value(value) => Item::from(Serde(value)),
+            Self::Document(json) => json.ready().0.clone(),
+            Self::List(items) => items.into_iter().map(Self::into_item).collect(),
+            Self::Map(members) => {
+                let members = members.into_iter();
+                Item::from_pairs(members.map(|(name, member)| (name, member.into_item())))
+            }
+        }
+    }
+}
+
+/// A document as expressions see it.
+pub(crate) struct Ready(Item);
+
+impl Ready {
+    pub(crate) fn of(value: &Value) -> Self {
+        Self(Item::from(Serde(value)))
+    }
+}
+
+/// The evaluation of a configuration, with one expression in it or many. What they name is looked up once.
 pub(crate) struct Evaluation<'a> {
     scope: &'a dyn Scope,
-    ready: RefCell<BTreeMap<String, Item>>,
+    found: RefCell<BTreeMap<String, Item>>,
 }
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn of(scope: &'a dyn Scope) -> Self {
         Self {
             scope,
-            ready: RefCell::default(),
+            found: RefCell::default(),
         }
     }
 
@@ -197,12 +248,12 @@ impl<'a> Evaluation<'a> {
     }
 
     fn find(&self, name: &str) -> Option<Item> {
-        let mut ready = self.ready.borrow_mut();
-        if let Some(item) = ready.get(name) {
+        let mut found = self.found.borrow_mut();
+        if let Some(item) = found.get(name) {
             return Some(item.clone());
         }
-        let item = Item::from(Serde(self.scope.find(name)?));
-        ready.insert(name.to_owned(), item.clone());
+        let item = self.scope.find(name)?.into_item();
+        found.insert(name.to_owned(), item.clone());
         Some(item)
     }
 }
@@ -224,8 +275,6 @@ fn shorten(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use serde_json::json;
 
     use super::*;
@@ -233,8 +282,9 @@ mod tests {
     struct Names(Value);
 
     impl Scope for Names {
-        fn find(&self, name: &str) -> Option<Cow<'_, Value>> {
-            self.0.get(name).map(Cow::Borrowed)
+        fn find(&self, name: &str) -> Option<Found<'_>> {
+            let value = self.0.get(name)?;
+            Some(Found::Value(Cow::Borrowed(value)))
         }
     }
 

@@ -24,6 +24,7 @@ use crate::expression::Expression;
 use crate::limits::Limits;
 use crate::retry::RetryPolicy;
 use crate::template::Template;
+use crate::time::Timestamp;
 
 /// A checked definition. What a run needs to know of its workflow.
 #[derive(Debug)]
@@ -274,6 +275,12 @@ impl Graph {
             Stage::Compensation => compensations,
         }
         .clone()
+    }
+
+    /// When a run that begins at a time has taken too long, if ever.
+    #[must_use]
+    pub fn deadline(&self, from: Timestamp) -> Option<Timestamp> {
+        self.timeout.map(|timeout| from.after(timeout))
     }
 
     /// The plugins that its steps name, as written, each once: what a run has to be pinned to.

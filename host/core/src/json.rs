@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::expression::Ready;
+
 /// How deep a document may nest. Everything that reads one recurses at most this far.
 pub const DEPTH_MAX: usize = 96;
 
@@ -22,6 +24,7 @@ pub struct Json(Arc<Inner>);
 struct Inner {
     text: Box<RawValue>,
     value: OnceLock<Value>,
+    ready: OnceLock<Ready>,
 }
 
 /// The text is no JSON, or nests too deep.
@@ -57,6 +60,7 @@ impl Json {
         Ok(Self(Arc::new(Inner {
             text: raw,
             value: OnceLock::new(),
+            ready: OnceLock::new(),
         })))
     }
 
@@ -66,6 +70,7 @@ impl Json {
         Self(Arc::new(Inner {
             text: RawValue::NULL.to_owned(),
             value: OnceLock::new(),
+            ready: OnceLock::new(),
         }))
     }
 
@@ -100,11 +105,30 @@ impl Json {
         })
     }
 
+    /// The document as expressions see it, made ready at the first call and kept: a payload may be large, and a loop of
+    /// ten thousand items may name it in each.
+    pub(crate) fn ready(&self) -> &Ready {
+        self.0.ready.get_or_init(|| Ready::of(self.value()))
+    }
+
+    /// How long its text is.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.text().len()
+    }
+
     /// Whether the document is an object.
     #[must_use]
     pub fn is_object(&self) -> bool {
         self.text().starts_with('{')
     }
+}
+
+/// Reads a document in a field that may be absent. `null` is a document too, and what was written is read back.
+pub(crate) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// How deep brackets nest, counted without recursion.
@@ -140,6 +164,7 @@ impl From<&Value> for Json {
         Self(Arc::new(Inner {
             text: raw,
             value: OnceLock::new(),
+            ready: OnceLock::new(),
         }))
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use crate::id::RunId;
 use crate::json::Json;
 use crate::time::Timestamp;
 
@@ -41,6 +42,8 @@ pub enum Until {
         /// How long to wait; for ever where absent.
         timeout: Option<Duration>,
     },
+    /// The end of another run.
+    Run(RunId),
 }
 
 /// What happens when a suspended step wakes.
@@ -93,14 +96,9 @@ pub struct Failure {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
+        deserialize_with = "crate::json::present"
     )]
     pub details: Option<Json>,
-}
-
-/// Reads details that are there. `null` is a document too, and what was written is read back.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
-    Json::deserialize(deserializer).map(Some)
 }
 
 /// What the machine makes of a failure.

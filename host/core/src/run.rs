@@ -3,10 +3,18 @@
 //! [`Run::apply`] is the only thing that changes a run. The machine uses it on what it has just decided, and recovery
 //! uses it on what the store has kept, so a run that was interrupted cannot differ from one that was not.
 
+mod apply;
+mod children;
+mod derived;
+mod loops;
 mod phase;
+mod reopen;
 mod signals;
 mod status;
 
+pub use children::{Children, Ended};
+pub(crate) use derived::Derived;
+pub use loops::Loop;
 pub use phase::{Phase, Step};
 pub use signals::Signals;
 pub use status::{ParseStatusError, RunStatus};
@@ -15,9 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{Event, LogLine, Record, RunCreated, Seq};
+use crate::decide::Progress;
+use crate::event::{End, Event, Pin, Record, RunCreated, Seq};
 use crate::id::RunId;
-use crate::outcome::{Resume, Wake};
+use crate::json::Json;
 use crate::step::StepKey;
 use crate::time::Timestamp;
 
@@ -28,27 +37,55 @@ pub struct Run {
     next_seq: Seq,
     created: Arc<RunCreated>,
     created_at: Timestamp,
+    /// The version of the workflow that it keeps, and what each `type` means: as it was created, or last retried.
+    version: u32,
+    plugins: Option<Arc<BTreeMap<String, Pin>>>,
+    /// How often it was retried.
+    round: u32,
     status: RunStatus,
-    /// It is bound by limits that have not let it in.
-    awaits_admission: bool,
+    /// Since when it waits for the limits that bind it to let it in.
+    awaits_since: Option<Timestamp>,
+    /// Since when somebody holds it.
+    paused_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     completed_at: Option<Timestamp>,
+    /// When it has taken too long.
+    deadline: Option<Timestamp>,
+    /// How it ends, once that is known.
+    ending: Option<End>,
+    /// The first step that failed for good before it was known how the run ends.
+    failed: Option<StepKey>,
     error: Option<RunError>,
+    output: Option<Json>,
     steps: BTreeMap<StepKey, Step>,
+    /// The loops whose lists are known, by the step's name.
+    loops: BTreeMap<Arc<str>, Loop>,
+    /// What has succeeded, in that order: the reverse is how it is undone.
+    succeeded: Vec<StepKey>,
+    /// Bytes of all outputs together.
+    outputs_bytes: usize,
+    /// How often a step came to an end of its own in an earlier round, and so used its key up.
+    keys_used: BTreeMap<StepKey, u32>,
+    /// Signals that have arrived, and which of them no step has taken yet.
+    signals: Signals,
+    /// The runs for which steps wait.
+    children: Children,
     /// How many of `steps` let their followers begin. Derived; kept so that the end is seen without looking at all.
     steps_done: usize,
+    /// The steps of which something has been recorded, and not their end. Derived from `steps`.
+    open: BTreeSet<StepKey>,
     /// When the clock has something to do, soonest first. Derived from `steps`; kept so that nobody has to look
     /// through ten thousand of them.
     wakes: BTreeSet<(Timestamp, StepKey)>,
-    /// Signals that have arrived, and which of them no step has taken yet.
-    signals: Signals,
+    /// What the machine worked out of this run and its graph.
+    pub(crate) progress: Derived<Progress>,
 }
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunError {
-    /// The step that failed.
-    pub step: StepKey,
+    /// The step that failed; absent where it was not for a step.
+    pub step: Option<StepKey>,
     /// A word for programs.
     pub code: String,
     /// A sentence for people.
@@ -93,223 +130,33 @@ impl Run {
         Self {
             id,
             next_seq: 1,
-            awaits_admission: created.bounds.is_some(),
-            created,
             created_at: at,
+            version: created.version,
+            plugins: None,
+            round: 0,
+            awaits_since: created.bounds.is_some().then_some(at),
             status: RunStatus::Pending,
+            paused_at: None,
             started_at: None,
             completed_at: None,
+            deadline: created.deadline,
+            created,
+            ending: None,
+            failed: None,
             error: None,
+            output: None,
             steps: BTreeMap::new(),
-            steps_done: 0,
-            wakes: BTreeSet::new(),
+            loops: BTreeMap::new(),
+            succeeded: Vec::new(),
+            outputs_bytes: 0,
+            keys_used: BTreeMap::new(),
             signals: Signals::default(),
+            children: Children::default(),
+            steps_done: 0,
+            open: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            progress: Derived::default(),
         }
-    }
-
-    /// Takes in the next record of the journal.
-    pub fn apply(&mut self, record: &Record) {
-        self.next_seq += 1;
-        let at = record.at;
-        match &record.event {
-            // Only the first record can be this one; `fold` has taken it.
-            Event::RunCreated(_) => {}
-            Event::RunAdmitted {} => self.awaits_admission = false,
-            Event::StepStarted { step, attempt } => {
-                self.begin(at);
-                let resume = self.resumed(step);
-                self.change(step, *attempt, Some(at), Phase::Running { resume }, &[]);
-            }
-            Event::StepSuspended {
-                step,
-                attempt,
-                started_at,
-                wait,
-                state,
-                then,
-                log,
-            } => {
-                self.begin(*started_at);
-                let phase = Phase::Suspended {
-                    wait: wait.clone(),
-                    state: state.clone(),
-                    then: then.clone(),
-                };
-                self.change(step, *attempt, Some(*started_at), phase, log);
-            }
-            Event::StepResumed { step, wake } => self.resume(step, wake),
-            Event::StepSucceeded {
-                step,
-                attempt,
-                started_at,
-                output,
-                log,
-            } => {
-                self.begin(*started_at);
-                self.finish(
-                    step,
-                    *attempt,
-                    Some(*started_at),
-                    at,
-                    Phase::Succeeded {
-                        output: output.clone(),
-                    },
-                    log,
-                );
-            }
-            Event::StepRetryScheduled {
-                step,
-                attempt,
-                started_at,
-                failure,
-                due,
-                log,
-            } => {
-                self.begin(*started_at);
-                let phase = Phase::Retrying {
-                    due: *due,
-                    failure: failure.clone(),
-                    resume: self.resumed(step),
-                };
-                self.change(step, *attempt, Some(*started_at), phase, log);
-            }
-            Event::StepFailed {
-                step,
-                attempt,
-                started_at,
-                failure,
-                log,
-            } => {
-                self.begin(*started_at);
-                self.finish(
-                    step,
-                    *attempt,
-                    Some(*started_at),
-                    at,
-                    Phase::Failed {
-                        failure: failure.clone(),
-                    },
-                    log,
-                );
-            }
-            Event::StepSkipped { step } => {
-                self.begin(at);
-                self.finish(step, 0, None, at, Phase::Skipped, &[]);
-            }
-            Event::StepCancelled { step } => {
-                let attempt = self.steps.get(step).map_or(1, |step| step.attempt);
-                self.finish(step, attempt, None, at, Phase::Cancelled, &[]);
-            }
-            Event::SignalReceived { name, payload, key } => {
-                self.signals.receive(name, payload, key.as_deref());
-            }
-            Event::RunSucceeded {} => {
-                self.begin(at);
-                self.end(RunStatus::Success, at);
-            }
-            Event::RunFailed {
-                step,
-                code,
-                message,
-            } => {
-                self.error = Some(RunError {
-                    step: step.clone(),
-                    code: code.clone(),
-                    message: message.clone(),
-                });
-                self.end(RunStatus::Failed, at);
-            }
-            Event::RunCancelled { .. } => self.end(RunStatus::Cancelled, at),
-        }
-    }
-
-    fn begin(&mut self, at: Timestamp) {
-        if self.status == RunStatus::Pending {
-            self.status = RunStatus::Running;
-        }
-        self.started_at = earlier(self.started_at, Some(at));
-    }
-
-    fn end(&mut self, status: RunStatus, at: Timestamp) {
-        self.status = status;
-        self.completed_at = Some(at);
-        self.wakes.clear();
-    }
-
-    fn change(
-        &mut self,
-        key: &StepKey,
-        attempt: u32,
-        started_at: Option<Timestamp>,
-        phase: Phase,
-        log: &[LogLine],
-    ) -> &mut Step {
-        let step = self.steps.entry(key.clone()).or_insert_with(|| Step {
-            phase: Phase::Running { resume: None },
-            attempt,
-            started_at: None,
-            completed_at: None,
-            log: Vec::new(),
-        });
-        if let Some(due) = step.phase.due() {
-            self.wakes.remove(&(due, key.clone()));
-        }
-        if let Some(due) = phase.due() {
-            self.wakes.insert((due, key.clone()));
-        }
-        self.steps_done += usize::from(phase.is_done());
-        self.steps_done -= usize::from(step.phase.is_done());
-        step.phase = phase;
-        step.attempt = attempt;
-        // An attempt that was recorded while it ran tells only at its end when it began.
-        step.started_at = earlier(step.started_at, started_at);
-        step.log.extend_from_slice(log);
-        step
-    }
-
-    fn finish(
-        &mut self,
-        key: &StepKey,
-        attempt: u32,
-        started_at: Option<Timestamp>,
-        at: Timestamp,
-        phase: Phase,
-        log: &[LogLine],
-    ) {
-        self.change(key, attempt, started_at, phase, log)
-            .completed_at = Some(at);
-    }
-
-    /// What woke the step, where it had been suspended and has not come to an end since.
-    fn resumed(&self, key: &StepKey) -> Option<Resume> {
-        match &self.steps.get(key)?.phase {
-            Phase::Running { resume } | Phase::Retrying { resume, .. } => resume.clone(),
-            Phase::Suspended { .. }
-            | Phase::Succeeded { .. }
-            | Phase::Failed { .. }
-            | Phase::Skipped
-            | Phase::Cancelled => None,
-        }
-    }
-
-    fn resume(&mut self, key: &StepKey, wake: &Wake) {
-        if let Wake::Signal { name, .. } = wake {
-            self.signals.take(name);
-        }
-        let (attempt, state) = match self.steps.get(key) {
-            Some(Step {
-                phase: Phase::Suspended { state, .. },
-                attempt,
-                ..
-            }) => (*attempt, state.clone()),
-            Some(step) => (step.attempt, Vec::new()),
-            None => (1, Vec::new()),
-        };
-        let resume = Some(Resume {
-            wake: wake.clone(),
-            state,
-        });
-        self.change(key, attempt, None, Phase::Running { resume }, &[]);
     }
 
     /// Which run this is.
@@ -336,16 +183,64 @@ impl Run {
         self.created_at
     }
 
+    /// The version of the workflow that it keeps: as it was created, or last retried.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What each `type` of its workflow means.
+    #[must_use]
+    pub fn plugins(&self) -> &BTreeMap<String, Pin> {
+        match &self.plugins {
+            Some(plugins) => plugins,
+            None => &self.created.plugins,
+        }
+    }
+
+    /// How often it was retried.
+    #[must_use]
+    pub const fn round(&self) -> u32 {
+        self.round
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn status(&self) -> RunStatus {
-        self.status
+        match (self.status, self.paused_at) {
+            (RunStatus::Pending | RunStatus::Running, Some(_)) => RunStatus::Paused,
+            (status, _) => status,
+        }
     }
 
-    /// Whether it is bound by limits that have not let it in: nothing of it begins before.
+    /// Since when somebody holds it, where somebody does. It is then [`RunStatus::Paused`], and nothing of it begins.
+    #[must_use]
+    pub const fn paused_at(&self) -> Option<Timestamp> {
+        self.paused_at
+    }
+
+    /// How it ends, once that is known and something is still to be done before it does.
+    #[must_use]
+    pub const fn ending(&self) -> Option<&End> {
+        self.ending.as_ref()
+    }
+
+    /// When it has taken too long.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// Its result, where it succeeded and its workflow says what that is.
+    #[must_use]
+    pub const fn output(&self) -> Option<&Json> {
+        self.output.as_ref()
+    }
+
+    /// Whether it is bound by limits that have not let it in: nothing of it begins before, and its time limit stands still.
     #[must_use]
     pub const fn awaits_admission(&self) -> bool {
-        self.awaits_admission
+        self.awaits_since.is_some()
     }
 
     /// When its first attempt at a step began.
@@ -360,7 +255,12 @@ impl Run {
         self.completed_at
     }
 
-    /// Why it failed.
+    /// The first step that failed for good, before it was known how the run ends.
+    pub(crate) const fn failed(&self) -> Option<&StepKey> {
+        self.failed.as_ref()
+    }
+
+    /// Why it failed; or what went wrong while it was cancelled.
     #[must_use]
     pub const fn error(&self) -> Option<&RunError> {
         self.error.as_ref()
@@ -383,18 +283,62 @@ impl Run {
         self.steps.iter()
     }
 
-    /// When the clock next has something to do in this run, if ever.
-    #[must_use]
-    pub fn wake_at(&self) -> Option<Timestamp> {
-        self.wakes.first().map(|(due, _)| *due)
+    /// The steps of which something has been recorded, and not their end.
+    pub fn open_steps(&self) -> impl Iterator<Item = &StepKey> {
+        self.open.iter()
     }
 
-    /// The steps for which the clock has something to do by `now`, soonest first.
+    /// A loop whose list is known, by its step's name.
+    #[must_use]
+    pub fn find_loop(&self, name: &str) -> Option<&Loop> {
+        self.loops.get(name)
+    }
+
+    /// What has succeeded, in that order.
+    #[must_use]
+    pub fn succeeded(&self) -> &[StepKey] {
+        &self.succeeded
+    }
+
+    /// How many bytes its outputs have together, as JSON.
+    #[must_use]
+    pub const fn outputs_bytes(&self) -> usize {
+        self.outputs_bytes
+    }
+
+    /// How often a step came to an end of its own in an earlier round.
+    #[must_use]
+    pub fn keys_used(&self, step: &StepKey) -> u32 {
+        self.keys_used.get(step).copied().unwrap_or_default()
+    }
+
+    /// When the clock next has something to do in this run, if ever. Never, while somebody holds it.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let first = self.wakes.first().map(|(due, _)| *due);
+        let wake = first.into_iter().chain(self.time_limit()).min();
+        wake.filter(|_| self.paused_at.is_none())
+    }
+
+    /// When its time is up. Its end may take as long as it takes.
+    pub(crate) fn time_limit(&self) -> Option<Timestamp> {
+        let is_open =
+            !self.status.is_finished() && self.ending.is_none() && self.awaits_since.is_none();
+        self.deadline.filter(|_| is_open)
+    }
+
+    /// The steps for which the clock has something to do by `now`, soonest first. None, while somebody holds the run.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &StepKey> {
         self.wakes
             .iter()
-            .take_while(move |(due, _)| *due <= now)
+            .take_while(move |(due, _)| *due <= now && self.paused_at.is_none())
             .map(|(_, key)| key)
+    }
+
+    /// The runs for which its steps wait.
+    #[must_use]
+    pub const fn children(&self) -> &Children {
+        &self.children
     }
 
     /// The signals that have arrived.
@@ -407,7 +351,7 @@ impl Run {
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary {
-            status: self.status,
+            status: self.status(),
             started_at: self.started_at,
             completed_at: self.completed_at,
             error: self.error.as_ref().map(ToString::to_string),
@@ -415,13 +359,12 @@ impl Run {
     }
 }
 
-fn earlier(known: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
-    known.into_iter().chain(told).min()
-}
-
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "step \"{}\" failed: {}", self.step, self.message)
+        match &self.step {
+            Some(step) => write!(f, "step \"{step}\" failed: {}", self.message),
+            None => f.write_str(&self.message),
+        }
     }
 }
 

@@ -276,8 +276,9 @@ impl Rendering<'_> {
                 let value = self.evaluation.scope().find(name);
                 let value =
                     value.ok_or_else(|| refuse("names a step that has no output".to_owned()))?;
+                let value = value.into_value();
                 self.budget.spend_value(&value, depth).map_err(refuse)?;
-                Ok(value.into_owned())
+                Ok(value)
             }
         }
     }
@@ -290,12 +291,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::expression::Found;
 
     struct Names(Value);
 
     impl Scope for Names {
-        fn find(&self, name: &str) -> Option<Cow<'_, Value>> {
-            self.0.get(name).map(Cow::Borrowed)
+        fn find(&self, name: &str) -> Option<Found<'_>> {
+            let value = self.0.get(name)?;
+            Some(Found::Value(Cow::Borrowed(value)))
         }
     }
 

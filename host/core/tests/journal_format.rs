@@ -14,7 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millwork_core::event::{DecodeError, Event, FORMAT, Record, Wait};
+use millwork_core::event::{DecodeError, End, Event, FORMAT, Record, Wait};
 use millwork_core::json::Json;
 use millwork_core::outcome::{Then, Wake};
 use millwork_core::step::StepKey;
@@ -114,7 +114,7 @@ fn the_order_of_a_records_members_does_not_matter() {
         record,
         Record {
             at: Timestamp::from_micros(5),
-            event: Event::RunSucceeded {}
+            event: Event::RunSucceeded { output: None }
         }
     );
 }
@@ -226,7 +226,32 @@ fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[
             (*name, *payload) = (text.to_owned(), json.clone());
             *key = (number.is_multiple_of(2)).then(|| text.to_owned());
         }
-        Event::RunAdmitted {} | Event::RunSucceeded {} => {}
+        Event::LoopStarted {
+            items, parallel, ..
+        } => (*items, *parallel) = (json.clone(), number),
+        Event::ChildEnded { output, error, .. } => {
+            *output = (number.is_multiple_of(2)).then(|| json.clone());
+            *error = Some(text.to_owned());
+        }
+        Event::EndBegan { end } => match end {
+            End::Succeeded { output } => *output = Some(json.clone()),
+            End::Failed { step, message, .. } => {
+                *step = (number.is_multiple_of(2)).then(|| StepKey::of(text));
+                text.clone_into(message);
+            }
+            End::Cancelled { reason } => *reason = Some(text.to_owned()),
+        },
+        Event::RunSucceeded { output } => *output = Some(json.clone()),
+        Event::RunPaused { reason } | Event::RunKilled { reason } => {
+            *reason = Some(text.to_owned())
+        }
+        Event::RunRetried {
+            reset, deadline, ..
+        } => {
+            *reset = vec![StepKey::of(text)];
+            *deadline = Some(time);
+        }
+        Event::RunAdmitted {} | Event::RunResumed {} => {}
     }
 }
 

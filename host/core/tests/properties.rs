@@ -148,7 +148,11 @@ fn make(host: &mut Host, step: Move) {
             let Some(name) = host.pick(step) else { return };
             let key = StepKey::of(name);
             let is_under_way = host.is_under_way(&key, attempt);
-            let recorded = host.decide(Command::RecordStart { step: key, attempt });
+            let recorded = host.decide(Command::RecordStart {
+                step: key,
+                attempt,
+                round: 0,
+            });
             assert_eq!(
                 recorded.is_ok(),
                 is_under_way,
@@ -297,6 +301,7 @@ fn refuses_everything(host: &mut Host) {
     commands.extend(steps.iter().map(|step| Command::RecordStart {
         step: step.clone(),
         attempt: 1,
+        round: 0,
     }));
     for command in commands {
         let refused = host

@@ -1,16 +1,19 @@
 //! Stories of runs: commands in, events and effects out. The stories are in `scenarios/*.txt`; this file is the one
 //! that knows the machine.
 //!
-//! Above a story's definition may stand `connector NAME [timeout SPAN] [attempts N]`, `payload JSON`, `env JSON` and
-//! `vanished TYPE` (a plugin that was there when the workflow was created and is not when the run starts).
+//! Above a story's definition may stand `connector NAME [timeout SPAN] [attempts N]`, `payload JSON`, `env JSON`,
+//! `limit NAME N`, `inside N` (a step of another run, so deep) and `vanished TYPE` (a plugin that was there when the workflow was created and is not when the run starts).
 //!
 //! The acts, each begun by `at TIME` (`crash` and `show` need none):
 //!
 //! ```text
-//! take-up | admit | resync [STEP…] | wake | record-start STEP#ATTEMPT | cancel ["REASON"] | crash | show
+//! take-up | admit | resync [STEP…] | wake | record-start STEP#ATTEMPT | crash | show
+//! pause ["REASON"] | resume | cancel ["REASON"] | kill ["REASON"]
+//! retry [from STEP | from-start] [with JSON], JSON being a definition: version 2 of the workflow
 //! signal "NAME" JSON [key "KEY"]
+//! child-ended STEP run N (success JSON | failed "ERROR" | cancelled)
 //! return STEP#ATTEMPT completed JSON [said "TEXT"]
-//! return STEP#ATTEMPT suspended (after SPAN | until TIME | signal "NAME" [for SPAN]) [state "TEXT"] then (call-again | complete JSON)
+//! return STEP#ATTEMPT suspended (after SPAN | until TIME | signal "NAME" [for SPAN] | run N) [state "TEXT"] then (call-again | complete JSON)
 //! return STEP#ATTEMPT failed KIND CODE "MESSAGE" [after SPAN] [details JSON] [chance N = 0.5] [said "TEXT"]
 //! ```
 //!
@@ -30,12 +33,15 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use millwork_core::command::{AttemptReturned, Command, Signal};
+use millwork_core::command::{AttemptReturned, ChildEnd, Command, From, Retry, Signal};
 use millwork_core::effect::Effect;
 use millwork_core::event::{LogLevel, LogLine};
+use millwork_core::id::RunId;
 use millwork_core::json::Json;
+use millwork_core::limits::Limits;
 use millwork_core::outcome::{Failure, FailureKind, Outcome, Suspension, Then, Until};
 use millwork_core::retry::Chance;
+use millwork_core::run::RunStatus;
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use serde_json::Value;
@@ -64,6 +70,8 @@ impl book::Stage for Scene {
             env: Value::Object(serde_json::Map::new()),
             payload: Json::empty_object(),
             vanished: Vec::new(),
+            limits: Limits::default(),
+            depth: None,
         };
         let mut rest = head;
         while !rest.starts_with('{') {
@@ -81,6 +89,17 @@ impl book::Stage for Scene {
                 }
                 "vanished" => beginning.vanished.push(words.word("a type")?.to_owned()),
                 "payload" => beginning.payload = words.json()?,
+                "inside" => beginning.depth = Some(words.number("a depth")?),
+                "limit" => {
+                    let limits = &mut beginning.limits;
+                    match words.word("a limit")? {
+                        "items" => limits.items_max = words.number("a number")?,
+                        "outputs" => limits.outputs_max_bytes = words.number("a number")?,
+                        "events" => limits.events_max = words.number("a number")?,
+                        "depth" => limits.depth_max = words.number("a number")?,
+                        other => return Err(format!("{other:?} is no limit")),
+                    }
+                }
                 "env" => beginning.env = words.json()?.value().clone(),
                 other => return Err(format!("{other:?} is no setting")),
             }
@@ -128,10 +147,12 @@ impl Scene {
             }
         };
         for effect in &decision.effects {
-            if let Effect::InvokePlugin(invoke) = effect {
-                self.ordered
-                    .insert((invoke.step.clone(), invoke.attempt), now);
-            }
+            let ordered = match effect {
+                Effect::InvokePlugin(invoke) => (invoke.step.clone(), invoke.attempt),
+                Effect::StartRun(start) => (start.step.clone(), start.attempt),
+                Effect::CancelRun { .. } | Effect::StopAttempts => continue,
+            };
+            self.ordered.insert(ordered, now);
         }
         let mut lines: Vec<String> = decision.records.iter().map(told::event).collect();
         lines.extend(decision.effects.iter().map(told::effect));
@@ -149,7 +170,35 @@ impl Scene {
         lines
     }
 
-    fn read_command(&self, words: &mut Words<'_>, now: Timestamp) -> Result<Command, String> {
+    /// What a run goes on with; with another definition, that becomes the workflow.
+    fn read_retry(&mut self, words: &mut Words<'_>) -> Result<Command, String> {
+        let from = if words.take("from") {
+            let quoted = words.is_quoted().then(|| words.text()).transpose()?;
+            From::Step(match quoted {
+                Some(name) => StepKey::of(name),
+                None => read_step(words.word("a step")?)?,
+            })
+        } else if words.take("from-start") {
+            From::Start
+        } else {
+            From::Failure
+        };
+        let mut version = self.world.live.version();
+        if words.take("with") {
+            version += 1;
+            let document = words.json()?;
+            self.world
+                .replace_workflow(document.value())
+                .map_err(|problems| format!("the definition does not hold: {problems:#?}"))?;
+        }
+        Ok(Command::Retry(Box::new(Retry {
+            from,
+            version,
+            plugins: None,
+        })))
+    }
+
+    fn read_command(&mut self, words: &mut Words<'_>, now: Timestamp) -> Result<Command, String> {
         match words.word("a command")? {
             "take-up" => Ok(Command::TakeUp),
             "admit" => Ok(Command::Admit),
@@ -157,22 +206,55 @@ impl Scene {
             "resync" => {
                 let mut under_way = Vec::new();
                 while words.end().is_err() {
-                    under_way.push(StepKey::of(words.word("a step")?));
+                    under_way.push(read_step(words.word("a step")?)?);
                 }
                 Ok(Command::Resync { under_way })
             }
             "record-start" => {
                 let (step, attempt) = read_call(words)?;
-                Ok(Command::RecordStart { step, attempt })
+                let round = self.world.live.round();
+                Ok(Command::RecordStart {
+                    step,
+                    attempt,
+                    round,
+                })
             }
             "signal" => Ok(Command::Signal(Signal {
                 name: words.text()?,
                 payload: words.json()?,
                 key: words.take("key").then(|| words.text()).transpose()?,
             })),
-            "cancel" => Ok(Command::Cancel {
-                reason: words.end().is_err().then(|| words.text()).transpose()?,
+            "child-ended" => {
+                let step = read_step(words.word("a step")?)?;
+                if !words.take("run") {
+                    return Err("`run N` is missing".to_owned());
+                }
+                let run = read_child(words)?;
+                let (status, output, error) = match words.word("how it ended")? {
+                    "success" => (RunStatus::Success, Some(words.json()?), None),
+                    "failed" => (RunStatus::Failed, None, Some(words.text()?)),
+                    "cancelled" => (RunStatus::Cancelled, None, None),
+                    other => return Err(format!("{other:?} is no end")),
+                };
+                Ok(Command::EndChild(Box::new(ChildEnd {
+                    step,
+                    run,
+                    status,
+                    output,
+                    error,
+                })))
+            }
+            "pause" => Ok(Command::Pause {
+                reason: read_reason(words)?,
             }),
+            "resume" => Ok(Command::Resume),
+            "cancel" => Ok(Command::Cancel {
+                reason: read_reason(words)?,
+            }),
+            "kill" => Ok(Command::Kill {
+                reason: read_reason(words)?,
+            }),
+            "retry" => self.read_retry(words),
             "return" => {
                 let (step, attempt) = read_call(words)?;
                 let began = self.ordered.get(&(step.clone(), attempt)).copied();
@@ -187,6 +269,7 @@ impl Scene {
                 Ok(Command::CompleteAttempt(Box::new(AttemptReturned {
                     step,
                     attempt,
+                    round: self.world.live.round(),
                     started_at: began.unwrap_or(now),
                     result,
                     log: said
@@ -205,6 +288,32 @@ impl Scene {
     }
 }
 
+fn read_reason(words: &mut Words<'_>) -> Result<Option<String>, String> {
+    words.end().is_err().then(|| words.text()).transpose()
+}
+
+/// The run that a step waits for: stories name it by a number.
+fn read_child(words: &mut Words<'_>) -> Result<RunId, String> {
+    let mut bytes = [0; 16];
+    bytes[15] = words.number("the number of a run")?;
+    Ok(RunId::from_bytes(bytes))
+}
+
+/// `fetch`, or `loop[3]`.
+fn read_step(word: &str) -> Result<StepKey, String> {
+    let Some((name, iteration)) = word.strip_suffix(']').and_then(|step| step.split_once('['))
+    else {
+        return Ok(StepKey::of(word));
+    };
+    let iteration = iteration
+        .parse()
+        .map_err(|_| format!("{iteration:?} is no iteration"))?;
+    Ok(StepKey {
+        name: name.into(),
+        iteration: Some(iteration),
+    })
+}
+
 /// `fetch#2`, or `"two words"#2`, or `loop[3]#1`.
 fn read_call(words: &mut Words<'_>) -> Result<(StepKey, u32), String> {
     let quoted = words.is_quoted().then(|| words.text()).transpose()?;
@@ -215,18 +324,9 @@ fn read_call(words: &mut Words<'_>) -> Result<(StepKey, u32), String> {
     let attempt = attempt
         .parse()
         .map_err(|_| format!("{attempt:?} is no attempt"))?;
-    let name = quoted.as_deref().unwrap_or(bare);
-    let key = match bare.strip_suffix(']').and_then(|step| step.split_once('[')) {
-        None => StepKey::of(name),
-        Some((name, iteration)) => {
-            let iteration = iteration
-                .parse()
-                .map_err(|_| format!("{iteration:?} is no iteration"))?;
-            StepKey {
-                name: name.into(),
-                iteration: Some(iteration),
-            }
-        }
+    let key = match quoted {
+        Some(name) => StepKey::of(name),
+        None => read_step(bare)?,
     };
     Ok((key, attempt))
 }
@@ -239,6 +339,7 @@ fn read_suspension(words: &mut Words<'_>) -> Result<Suspension, String> {
             name: words.text()?,
             timeout: words.take("for").then(|| words.span()).transpose()?,
         },
+        "run" => Until::Run(read_child(words)?),
         other => return Err(format!("{other:?} is nothing to wait for")),
     };
     let state = words

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use millwork_core::definition::Problems;
-use millwork_core::expression::{Expression, Scope};
+use millwork_core::expression::{Expression, Found, Scope};
 use millwork_core::graph::{Graph, check};
 use millwork_core::json::{DEPTH_MAX, Json};
 use millwork_core::pointer::Pointer;
@@ -348,10 +348,10 @@ fn any_expression() -> impl Strategy<Value = String> {
 struct Anything;
 
 impl Scope for Anything {
-    fn find(&self, _: &str) -> Option<Cow<'_, Value>> {
-        Some(Cow::Owned(
+    fn find(&self, _: &str) -> Option<Found<'_>> {
+        Some(Found::Value(Cow::Owned(
             json!({"x": 3, "items": [1, 2.5, "a", null, {"sku": "b"}], "text": "some text", "deep": [[[]]]}),
-        ))
+        )))
     }
 }
 

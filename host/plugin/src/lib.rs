@@ -42,6 +42,7 @@ pub use self::imports::secrets::{Secret, Secrets};
 pub use self::limits::Limits;
 pub use self::manifest::{Action, Example, Manifest, Traits};
 pub use self::plugins::{Options, PluginSource, Plugins, StoredPlugin};
+pub use self::schema::Schema;
 pub use self::trust::{Parcel, Trust, TrustError, Untrusted};
 pub use self::wasm::call::Used;
 pub use self::wasm::gate::{Mismatch, Unfit, acts};

@@ -26,6 +26,26 @@ pub(crate) struct Checker {
     reach: Reach,
 }
 
+/// A JSON Schema that values are judged by. It may not refer to anything outside itself.
+#[derive(Debug)]
+pub struct Schema(Checker);
+
+impl Schema {
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn new(schema: Value) -> Result<Self, String> {
+        Checker::new(schema).map(Self)
+    }
+
+    /// What is wrong with a value; nothing where it holds.
+    #[must_use]
+    pub fn check(&self, value: &Value) -> Vec<FieldError> {
+        self.0.check(value, Values::Final)
+    }
+}
+
 /// Which values are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Values {

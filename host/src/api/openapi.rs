@@ -86,6 +86,8 @@ problems! {
     UnknownSecret = [UnknownSecret];
     SecretRefused = [SecretRefused];
     SignalRefused = [RunFinished, TooManySignals];
+    CancelRefused = [RunFinished, RunEnding];
+    RetryRefused = [RunNotFinished, NothingToRetry, PluginMissing];
     IdempotencyKeyReused = [IdempotencyKeyReused, PluginMissing];
     /// What may be wrong with any body.
     Body = [MalformedJson, BodyTimeout, TooLarge, WrongContentType];

@@ -43,9 +43,71 @@ pub(super) struct Definition {
     name: String,
     /// What it is for.
     description: Option<String>,
+    /// Words to find it and its runs by.
+    labels: Option<std::collections::HashMap<String, String>>,
+    /// The JSON Schema of the payload.
+    #[schema(value_type = Option<Object>)]
+    input: Option<()>,
     /// What is done. A step without `needs` waits for the one above it.
     #[schema(max_items = 1000)]
     steps: Vec<StepDefinition>,
+    /// What is done when the run fails, after what had succeeded is undone. `failure` is in scope.
+    on_failure: Option<Vec<StepDefinition>>,
+    /// What is done at the end, however the run ends.
+    finally: Option<Vec<StepDefinition>>,
+    /// The result of a run that succeeds: any JSON. Texts may hold `${…}`.
+    #[schema(value_type = Option<Value>)]
+    output: Option<()>,
+    /// How long a run may take.
+    #[schema(example = "24h")]
+    timeout: Option<Span>,
+    /// How many runs with the same key may be under way at a time.
+    concurrency: Option<ConcurrencyDefinition>,
+    /// How many runs with the same key may begin in a span of time.
+    rate_limit: Option<RateLimitDefinition>,
+    /// Which of the runs that wait goes first: 1 before 5.
+    #[schema(minimum = 1, maximum = 5, example = 3)]
+    priority: Option<u8>,
+    /// What starts a run besides a request: `{"type": "schedule", "cron", "timezone", "missed", "payload"}`,
+    /// `{"type": "webhook", "path", "verify", "headers", "dedupe"}`, `{"type": "kafka", "topic", "filter"}`.
+    #[schema(max_items = 32, value_type = Option<Vec<Object>>)]
+    triggers: Option<()>,
+}
+
+/// How many runs with the same key may be under way at a time.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+struct ConcurrencyDefinition {
+    /// Runs with the same key share the limit; all runs of the workflow where there is none.
+    #[schema(example = "${payload.customer}")]
+    key: Option<String>,
+    /// How many.
+    #[schema(minimum = 1, example = 1)]
+    limit: u32,
+    /// What becomes of a run for which there is no room: `queue` (the default), `reject`, `cancel-running` or `cancel-new`.
+    #[schema(example = "queue")]
+    when_full: Option<String>,
+}
+
+/// How many runs with the same key may begin in a span of time.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+struct RateLimitDefinition {
+    /// Runs with the same key share the limit; all runs of the workflow where there is none.
+    #[schema(example = "${payload.customer}")]
+    key: Option<String>,
+    /// How many.
+    #[schema(minimum = 1, example = 100)]
+    limit: u32,
+    /// The span.
+    #[schema(example = "1m")]
+    per: Span,
 }
 
 /// A step of a workflow.
@@ -69,6 +131,17 @@ struct StepDefinition {
     /// An expression that has to hold, or the step is skipped.
     #[schema(example = "${payload.total > 100}")]
     r#if: Option<Condition>,
+    /// What it is done for, once for each: a list, or an expression that gives one. `item` and `index` are in scope.
+    #[schema(value_type = Option<Value>, example = "${payload.items}")]
+    foreach: Option<()>,
+    /// How many items are worked on at a time.
+    #[schema(minimum = 1, maximum = 1000, example = 10)]
+    max_parallel: Option<u32>,
+    /// What its failure means: the run fails (`fail`), or goes on with the failure for an output (`continue`).
+    #[schema(example = "fail")]
+    on_error: Option<String>,
+    /// What undoes it, should the run fail or be cancelled after it has succeeded.
+    compensate: Option<CompensateDefinition>,
     /// How it is tried again.
     retry: Option<RetryDefinition>,
     /// How long an attempt may take.
@@ -76,6 +149,27 @@ struct StepDefinition {
     timeout: Option<Span>,
     /// What a crash in the middle of an attempt means: the attempt is made again (`at-least-once`), or the step fails (`at-most-once`).
     #[schema(example = "at-least-once")]
+    delivery: Option<String>,
+}
+
+/// What undoes a step.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it only describes the body, which is read by the core"
+)]
+struct CompensateDefinition {
+    /// What it does: a plugin, with an optional action and version.
+    #[schema(example = "webhook")]
+    r#type: String,
+    /// For the plugin. Texts may hold `${…}`.
+    #[schema(value_type = Option<Object>)]
+    config: Option<()>,
+    /// How it is tried again.
+    retry: Option<RetryDefinition>,
+    /// How long an attempt may take.
+    timeout: Option<Span>,
+    /// As of a step.
     delivery: Option<String>,
 }
 

@@ -43,7 +43,7 @@ impl Announcer {
         let ended = Ended {
             run: id,
             workflow: run.created().workflow,
-            version: run.created().version,
+            version: run.version(),
             status: run.status(),
             error: run.summary().error,
             created_at: run.created_at(),

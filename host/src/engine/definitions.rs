@@ -8,7 +8,9 @@ use millwork_core::definition::{Problem, ScheduleTrigger};
 use millwork_core::event::Pin;
 use millwork_core::graph::{self, Graph};
 use millwork_core::id::WorkflowId;
-use millwork_plugin::PluginRuntime;
+use millwork_core::json::Json;
+use millwork_core::limits::Limits;
+use millwork_plugin::{PluginRuntime, Schema};
 use millwork_store::{Store, Workflow};
 use quick_cache::sync::Cache;
 use serde_json::Value;
@@ -24,6 +26,7 @@ pub(super) struct Definitions {
     store: Arc<dyn Store>,
     plugins: Arc<dyn PluginRuntime>,
     env: Arc<Value>,
+    limits: Limits,
     /// The newest version's number of each workflow that was asked for without one.
     compiled: Cache<(WorkflowId, u32), Arc<Compiled>>,
     newest: Cache<WorkflowId, u32>,
@@ -35,6 +38,39 @@ pub(super) struct Compiled {
     pub(super) workflow: WorkflowId,
     pub(super) version: u32,
     pub(super) graph: Arc<Graph>,
+    /// What the payload has to be, where the workflow says.
+    input: Option<Schema>,
+}
+
+impl Compiled {
+    fn new(workflow: WorkflowId, version: u32, mut graph: Graph, limits: Limits) -> Self {
+        graph.limits = limits;
+        // A schema that is none was refused when the workflow was created.
+        let input = graph.input.as_ref();
+        let input = input.and_then(|schema| Schema::new(schema.clone()).ok());
+        Self {
+            workflow,
+            version,
+            graph: Arc::new(graph),
+            input,
+        }
+    }
+
+    /// Says what is wrong with the payload of a run.
+    pub(super) fn check_payload(&self, payload: &Json) -> Result<(), Error> {
+        let Some(schema) = &self.input else {
+            return Ok(());
+        };
+        let found = schema.check(payload.value());
+        let problems = found
+            .into_iter()
+            .map(|fault| Problem::new(fault.path, fault.message));
+        let problems: Vec<_> = problems.collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Error::InvalidPayload(problems)),
+        }
+    }
 }
 
 impl Definitions {
@@ -42,11 +78,13 @@ impl Definitions {
         store: Arc<dyn Store>,
         plugins: Arc<dyn PluginRuntime>,
         env: Arc<Value>,
+        limits: Limits,
     ) -> Self {
         Self {
             store,
             plugins,
             env,
+            limits,
             compiled: Cache::new(KEPT_MAX),
             newest: Cache::new(KEPT_MAX),
         }
@@ -76,11 +114,7 @@ impl Definitions {
 
     /// Keeps a definition that has just been stored.
     pub(super) fn keep(&self, workflow: WorkflowId, version: u32, graph: Graph) {
-        let compiled = Arc::new(Compiled {
-            workflow,
-            version,
-            graph: Arc::new(graph),
-        });
+        let compiled = Arc::new(Compiled::new(workflow, version, graph, self.limits));
         self.compiled.insert((workflow, version), compiled);
         self.newest.insert(workflow, version);
     }
@@ -132,11 +166,7 @@ impl Definitions {
                 .collect();
             damaged(said.join("; "))
         })?;
-        let compiled = Arc::new(Compiled {
-            workflow: stored.id,
-            version: stored.version,
-            graph: Arc::new(graph),
-        });
+        let compiled = Arc::new(Compiled::new(stored.id, stored.version, graph, self.limits));
         self.compiled
             .insert((stored.id, stored.version), Arc::clone(&compiled));
         Ok(compiled)
@@ -183,5 +213,13 @@ impl Catalog for Connectors<'_> {
 
     fn check_schedule(&self, schedule: &ScheduleTrigger) -> Vec<Problem> {
         Times::read(schedule).err().unwrap_or_default()
+    }
+
+    fn check_schema(&self, schema: &Value) -> Vec<Problem> {
+        let fault = Schema::new(schema.clone()).err();
+        fault
+            .map(|fault| Problem::new("", format!("is no JSON Schema: {fault}")))
+            .into_iter()
+            .collect()
     }
 }

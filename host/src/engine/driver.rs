@@ -4,6 +4,7 @@
 //! answer) has one remedy: read the journal again and go on from what it says.
 
 mod admission;
+mod attempts;
 mod held;
 mod order;
 
@@ -16,13 +17,11 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
-use millwork_core::effect::{Effect, InvokePlugin, idempotency_key};
-use millwork_core::event::{Event, LogLine, Record, Seq};
+use millwork_core::effect::Effect;
+use millwork_core::event::{Event, Record, Seq};
 use millwork_core::graph::Graph;
 use millwork_core::run::Run;
-use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
-use millwork_plugin::{Invocation, Reply};
 use millwork_store::{Commit, Renewal};
 
 use super::claims::Kept;
@@ -31,8 +30,8 @@ use super::registry::Handle;
 use super::schedule::Soon;
 use super::{Engine, Error, Loaded, advance};
 use crate::clock::Clock;
-use crate::random;
 use crate::telemetry;
+use attempts::UnderWay;
 use held::Held;
 use order::{Next, Order};
 
@@ -56,16 +55,6 @@ pub(super) struct Driver<'e> {
     under_way: Vec<UnderWay>,
     /// What has been decided and is not written yet.
     held: Held,
-}
-
-/// An attempt that is being made.
-struct UnderWay {
-    step: StepKey,
-    attempt: u32,
-    /// Whether making it again harms nothing.
-    is_pure: bool,
-    /// When to record that it has begun; absent once that is done.
-    record_at: Option<Timestamp>,
 }
 
 impl<'e> Driver<'e> {
@@ -101,6 +90,7 @@ impl<'e> Driver<'e> {
             }
         }
         if !self.is_lost && !self.run.status().is_finished() {
+            self.engine.0.recent.keep(&self.run);
             self.wait_for_the_clock().await;
         }
         Ok(())
@@ -109,19 +99,19 @@ impl<'e> Driver<'e> {
     /// The run only waits now: remembers until when, where this process sees to it.
     async fn wait_for_the_clock(&mut self) {
         let parts = &self.engine.0;
-        let Some(at) = self.run.wake_at() else {
-            return;
-        };
+        let at = self.run.wake_at();
         let kept = match self.wait {
-            Some(kept) => kept,
-            // Nothing was committed: it was woken too soon, as by a clock that was set back since.
+            Some(kept) => Some(kept),
+            // Nothing was committed last: it was woken too soon, as by a clock that was set back since; or somebody else has
+            // written, and left the row as it was.
             None => {
-                let kept = parts.claims.waiting(at, parts.clock.now());
-                if parts.claims.timeout().is_some() {
+                let kept = at.map(|at| parts.claims.waiting(at, parts.clock.now()));
+                let from = self.handle.claimed_until();
+                if parts.claims.timeout().is_some() && from != Timestamp::EPOCH {
                     let renewal = Renewal {
                         run: self.run.id(),
-                        from: self.handle.claimed_until(),
-                        to: kept.due_at,
+                        from,
+                        to: kept.map(|kept| kept.due_at),
                     };
                     // Where it is not written, somebody claims the run when the claim has run out, and looks.
                     if !matches!(
@@ -134,7 +124,7 @@ impl<'e> Driver<'e> {
                 kept
             }
         };
-        if let Some(until) = kept.until {
+        if let (Some(until), Some(at)) = (kept.and_then(|kept| kept.until), at) {
             self.handle.claim(until);
             let run = self.run.id();
             parts.schedule.add(Soon { at, run, until });
@@ -176,6 +166,7 @@ impl<'e> Driver<'e> {
                 Next::Order(Order::of(Command::RecordStart {
                     step: attempt.step.clone(),
                     attempt: attempt.attempt,
+                    round: self.run.round(),
                 }))
             }
             None => Next::LookAgain,
@@ -217,11 +208,13 @@ impl<'e> Driver<'e> {
                 self.begin(decision.effects);
                 continue;
             }
+            // Until all of it is done, the row says that the run is in hand.
+            let has_more = needs_resync || !orders.is_empty();
             let first_seq = self.held.first_seq(next_seq);
             let (mut all, held) = self.held.take();
             all.append(&mut decision.records);
             decision.records = all;
-            let (commit, wait) = self.prepare(first_seq, &decision, now);
+            let (commit, wait) = self.prepare(first_seq, &decision, has_more, now);
             let (due_at, records) = (commit.due_at, commit.records.clone());
             let committed = self.engine.0.committer.commit(commit).await;
             let is_written = match committed {
@@ -279,22 +272,23 @@ impl<'e> Driver<'e> {
         let plugins = &self.engine.0.plugins;
         effects.iter().all(|effect| match effect {
             Effect::InvokePlugin(invoke) => plugins.is_pure(&invoke.pin.digest),
-            Effect::StopAttempts => false,
+            Effect::StartRun(_) | Effect::CancelRun { .. } | Effect::StopAttempts => false,
         })
     }
 
     fn resync(&self) -> Command {
+        let under_way = self.under_way.iter().map(|attempt| attempt.step.clone());
         Command::Resync {
-            under_way: self
-                .under_way
-                .iter()
-                .map(|attempt| attempt.step.clone())
-                .collect(),
+            under_way: under_way.collect(),
         }
     }
 
     /// Somebody else has done something to the run.
     async fn look_again(&mut self) -> Result<(), Error> {
+        if self.held.is_empty() {
+            // What we have in mind is what is written: only what has come since has to be read.
+            self.engine.0.recent.keep(&self.run);
+        }
         let first_seq = self.held.first_seq(self.run.next_seq());
         self.reload(first_seq, &[]).await?;
         if self.is_lost {
@@ -310,8 +304,12 @@ impl<'e> Driver<'e> {
     /// there are there.
     async fn reload(&mut self, from: Seq, expected: &[String]) -> Result<bool, Error> {
         let mut pause = STORE_PAUSE_FIRST;
-        let Loaded { run, journal } = loop {
-            match self.engine.load(self.run.id()).await {
+        let Loaded {
+            run,
+            first,
+            journal,
+        } = loop {
+            match self.engine.load_with(self.run.id(), from).await {
                 Ok(Some(loaded)) => break loaded,
                 Ok(None) => return Err(Error::UnknownRun(self.run.id())),
                 Err(Error::Store(error @ millwork_store::Error::Unavailable { .. })) => {
@@ -321,7 +319,7 @@ impl<'e> Driver<'e> {
                 Err(error) => return Err(error),
             }
         };
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let from = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let mut new = journal.get(from..).unwrap_or_default();
         let is_written = !expected.is_empty() && new.len() >= expected.len() && {
             let (mine, later) = new.split_at(expected.len());
@@ -344,6 +342,10 @@ impl<'e> Driver<'e> {
             self.stop_attempts();
         }
         let goes_on = is_written && new.is_empty();
+        if run.round() != self.run.round() {
+            // It had ended and is done again: what is being made here is of the past.
+            self.stop_attempts();
+        }
         if !goes_on {
             self.run = run;
         }
@@ -361,16 +363,17 @@ impl<'e> Driver<'e> {
         &self,
         first_seq: Seq,
         decision: &Decision,
+        has_more: bool,
         now: Timestamp,
     ) -> (Commit, Option<Kept>) {
         let claims = &self.engine.0.claims;
         let begins_some = decision
             .effects
             .iter()
-            .any(|effect| matches!(effect, Effect::InvokePlugin(_)));
+            .any(|effect| !matches!(effect, Effect::StopAttempts));
         let (due_at, wait) = if self.run.status().is_finished() {
-            (claims.ended(now), None)
-        } else if begins_some || !self.attempts.is_empty() {
+            (self.engine.due_after_end(&self.run, now), None)
+        } else if begins_some || has_more || !self.attempts.is_empty() {
             (Some(claims.in_hand(self.due_since, now)), None)
         } else {
             let kept = self.run.wake_at().map(|at| claims.waiting(at, now));
@@ -392,79 +395,16 @@ impl<'e> Driver<'e> {
         }
     }
 
-    fn begin(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::InvokePlugin(invoke) => self.begin_attempt(*invoke),
-                Effect::StopAttempts => self.stop_attempts(),
-            }
-        }
-    }
-
-    /// Dropping an attempt interrupts its call.
-    fn stop_attempts(&mut self) {
-        self.attempts.clear();
-        self.under_way.clear();
-    }
-
-    fn begin_attempt(&mut self, invoke: InvokePlugin) {
-        let parts = &self.engine.0;
-        // What set it free was decided again, after somebody else had advanced the run.
-        let is_it = |other: &UnderWay| other.step == invoke.step && other.attempt == invoke.attempt;
-        if self.under_way.iter().any(is_it) {
-            return;
-        }
-        let InvokePlugin {
-            step,
-            attempt,
-            pin,
-            config,
-            timeout,
-            resumed,
-        } = invoke;
-        let started_at = parts.clock.now();
-        let plugin = pin.digest;
-        let call = Invocation {
-            plugin,
-            action: pin.action,
-            config,
-            timeout,
-            now: started_at,
-            run: self.run.id(),
-            workflow: self.graph.name.clone(),
-            step: step.name.to_string(),
-            iteration: step.iteration,
-            attempt,
-            idempotency_key: idempotency_key(self.run.id(), &step),
-            resumed,
-        };
-        let is_recorded = self.run.step(&step).is_some();
-        let record_at = (!is_recorded).then(|| started_at.after(parts.options.record_start_after));
-        self.under_way.push(UnderWay {
-            step: step.clone(),
-            attempt,
-            is_pure: parts.plugins.is_pure(&plugin),
-            record_at,
-        });
-        let plugins = &parts.plugins;
-        self.attempts.push(Box::pin(async move {
-            let Reply { result, log } = plugins.invoke(call).await;
-            let log = log.into_iter().map(LogLine::from).collect();
-            AttemptReturned {
-                step,
-                attempt,
-                started_at,
-                result,
-                log,
-                chance: random::chance(),
-            }
-        }));
-    }
-
     fn note(&mut self, rejection: &Rejection) {
         match rejection {
             Rejection::Finished { .. } => self.stop_attempts(),
-            Rejection::StaleAttempt { .. } | Rejection::TooManySignals { .. } => {}
+            // The others are said to those who ask from outside.
+            Rejection::StaleAttempt { .. }
+            | Rejection::TooManySignals { .. }
+            | Rejection::Ending { .. }
+            | Rejection::NotFinished { .. }
+            | Rejection::NothingToRetry { .. }
+            | Rejection::UnknownStep { .. } => {}
         }
         tracing::debug!(run.id = %self.run.id(), "a command came too late: {rejection}");
     }
@@ -487,9 +427,16 @@ fn count(event: &Event) {
         | Event::StepResumed { .. }
         | Event::SignalReceived { .. }
         | Event::RunAdmitted {}
-        | Event::RunSucceeded {}
+        | Event::LoopStarted { .. }
+        | Event::ChildEnded { .. }
+        | Event::RunPaused { .. }
+        | Event::RunResumed {}
+        | Event::EndBegan { .. }
+        | Event::RunSucceeded { .. }
         | Event::RunFailed { .. }
-        | Event::RunCancelled { .. } => return,
+        | Event::RunCancelled { .. }
+        | Event::RunKilled { .. }
+        | Event::RunRetried { .. } => return,
     };
     metrics::counter!(telemetry::STEPS_COMPLETED, "status" => status).increment(1);
 }

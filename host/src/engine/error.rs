@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use millwork_core::bounds::KeyError;
+use millwork_core::decide::Rejection;
 use millwork_core::definition::Problem;
 use millwork_core::id::{RunId, WorkflowId};
-use millwork_core::run::RunStatus;
 
 use super::committer::CommitError;
 
@@ -15,6 +15,9 @@ pub enum Error {
     /// The definition does not hold.
     #[error("the definition does not hold")]
     InvalidDefinition(Vec<Problem>),
+    /// The payload is not what the workflow takes.
+    #[error("the payload does not hold{}", first(.0))]
+    InvalidPayload(Vec<Problem>),
     /// There is no such workflow.
     #[error("Workflow {0} not found")]
     UnknownWorkflow(WorkflowId),
@@ -56,21 +59,14 @@ pub enum Error {
         /// The key.
         key: String,
     },
-    /// Nothing more can happen to the run.
-    #[error("run {run} has ended: its status is {status}")]
-    Finished {
-        /// Which run.
-        run: RunId,
-        /// How it ended.
-        status: RunStatus,
-    },
-    /// The run has been sent as many signals as one takes.
-    #[error("{message}")]
-    TooManySignals {
-        /// Which run.
-        run: RunId,
-        /// A sentence for people.
-        message: String,
+    /// What was asked does not fit the run as it is.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// A step that is a run has to say of which workflow.
+    #[error("\"{name}\" is not the uuid of a workflow")]
+    WorkflowNotNamed {
+        /// What it says.
+        name: String,
     },
     /// The journal holds what this host cannot read.
     #[error("the journal of run {run} cannot be read: {detail}")]
@@ -89,4 +85,15 @@ pub enum Error {
     /// Nobody knows whether it was written.
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+/// The first of several problems, for who is told one sentence.
+fn first(problems: &[Problem]) -> String {
+    let more = match problems.len() {
+        0 | 1 => String::new(),
+        all => format!(" (and {} more)", all - 1),
+    };
+    let first = problems.first();
+    let first = first.map(|problem| format!(": {}: {}", problem.path, problem.message));
+    first.unwrap_or_default() + &more
 }

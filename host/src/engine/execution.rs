@@ -61,12 +61,12 @@ impl Engine {
         };
         if taken.run.status().is_finished() {
             // Whoever ended it may not have lived to tell.
-            parts.announcer.announce(&taken.run);
+            self.tell_end(&taken.run);
             return Ok(());
         }
         let compiled = parts
             .definitions
-            .find(taken.run.created().workflow, taken.run.created().version)
+            .find(taken.run.created().workflow, taken.run.version())
             .await?;
         Driver::new(self, handle, Arc::clone(&compiled.graph), taken)
             .drive()

@@ -36,15 +36,15 @@ const OUTDONE_MAX: usize = 100;
 /// How a run came to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
-    /// It is being created, and may be refused.
+    /// It is being created, or done again, and may be refused.
     First,
-    /// It exists.
+    /// It waits already.
     Again,
 }
 
 impl Engine {
     /// What a run asks of the limits that bind it. `waiting` is what is written where it has to wait.
-    pub(super) fn ask(
+    pub(super) fn ask_to_enter(
         &self,
         run: &Run,
         bounds: &Bounds,

@@ -1,15 +1,18 @@
-//! What others do to a run that is under way: end it, or send it a signal.
+//! What others do to a run: they send it a signal, hold it, end it, or have it done again.
 //!
 //! They write an event and tell whoever drives the run. They carry nothing out themselves: a run has one driver.
 
 use millwork_bus::{Known, Notice, WorkItem};
 use millwork_core::command::{Command, Signal};
-use millwork_core::decide::{Decision, Rejection, decide, only_waits};
+use millwork_core::decide::{Decision, decide, only_waits};
+use millwork_core::event::{Record, Seq};
 use millwork_core::id::RunId;
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
-use millwork_store::Commit;
+use millwork_store::limits::Outcome;
+use millwork_store::{Commit, Committed, Due};
 
+use super::limits::{Asks, cancel_for_lack_of_room, entering, refusal};
 use super::{Engine, Error, RunView, advance};
 use crate::telemetry;
 
@@ -23,61 +26,131 @@ enum Driver {
 }
 
 impl Engine {
-    /// Ends a run. Attempts that are being made are interrupted.
-    ///
-    /// # Errors
-    /// Where there is no such run, or it has ended; or the store.
-    pub async fn cancel_run(&self, id: RunId, reason: Option<String>) -> Result<RunView, Error> {
-        let command = Command::Cancel { reason };
-        loop {
-            let mut view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
-            let now = self.0.clock.now();
-            let Some((first_seq, decision)) = decide_outside(&mut view, &command, now)? else {
-                continue;
-            };
-            let due_at = self.0.claims.ended(now);
-            let commit = advance(&view.run, first_seq, &decision.records, due_at);
-            let committed = self.0.committer.commit(commit).await?;
-            if self.take_in(&committed) {
-                self.announce_end(&view.run);
-                self.0.registry.knock(id);
-                self.0.bus.notify(Notice::Changed(id));
-                return Ok(view);
-            }
-            // The run has gone on meanwhile: look again.
-        }
-    }
-
     /// Sends a run a signal, and answers once it is durable. It is handed to the step that waits for it, or waits for a step
     /// that asks. A second signal with the same key changes nothing.
     ///
     /// # Errors
     /// Where there is no such run, it has ended, or has been sent as many as it takes; or the store.
     pub async fn signal_run(&self, id: RunId, signal: Signal) -> Result<(), Error> {
-        let command = Command::Signal(signal);
+        self.ask(id, &Command::Signal(signal)).await.map(|_| ())
+    }
+
+    /// Asks something of a run, and answers once it is durable.
+    pub(super) async fn ask(&self, id: RunId, command: &Command) -> Result<RunView, Error> {
         loop {
-            let mut view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
-            let now = self.0.clock.now();
-            let driver = self.driver(&view, now);
-            let Some((first_seq, decision)) = decide_outside(&mut view, &command, now)? else {
-                continue;
-            };
-            if decision.records.is_empty() {
-                return Ok(());
-            }
-            let commit = Commit {
-                // One that a limit keeps waiting is due when its turn comes, whatever it is told meanwhile.
-                keeps_due: driver == Driver::Near || view.run.awaits_admission(),
-                ..advance(&view.run, first_seq, &decision.records, Some(now))
-            };
-            let committed = self.0.committer.commit(commit).await?;
-            if self.take_in(&committed) {
-                if !view.run.awaits_admission() {
-                    self.tell_driver(&view.run, driver);
-                }
-                return Ok(());
+            let view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
+            if let Some(view) = self.write_outside(view, command).await? {
+                return Ok(view);
             }
         }
+    }
+
+    /// Writes down what a command makes of a run, and tells whoever drives it. Nothing where the run has gone on meanwhile:
+    /// look again.
+    pub(super) async fn write_outside(
+        &self,
+        mut view: RunView,
+        command: &Command,
+    ) -> Result<Option<RunView>, Error> {
+        let parts = &self.0;
+        let now = parts.clock.now();
+        let driver = self.driver(&view, now);
+        let was_held = view.run.paused_at().is_some();
+        let waited = view.run.awaits_admission();
+        let first_seq = view.run.next_seq();
+        let decision =
+            decide(&view.graph, &mut view.run, command.clone(), now).map_err(Error::Rejected)?;
+        if decision.records.is_empty() {
+            return Ok(Some(view));
+        }
+        let run = &view.run;
+        let (is_held, has_ended) = (run.paused_at().is_some(), run.status().is_finished());
+        if run.awaits_admission() && !waited {
+            return self.write_newly_bound(view, first_seq, decision).await;
+        }
+        let commit = if has_ended {
+            advance(
+                run,
+                first_seq,
+                &decision.records,
+                self.due_after_end(run, now),
+            )
+        } else {
+            // Nobody need look at a run that is held. Of one that was, only its row knows whether somebody has it in hand; and
+            // one that a limit keeps waiting is due when its turn comes, whatever it is told meanwhile.
+            let due_at = (!is_held).then_some(now);
+            Commit {
+                keeps_due: driver == Driver::Near || was_held || waited,
+                ..advance(run, first_seq, &decision.records, due_at)
+            }
+        };
+        let committed = parts.committer.commit(commit).await?;
+        if !self.take_in(&committed) {
+            return Ok(None);
+        }
+        if has_ended {
+            self.announce_end(run);
+        }
+        if has_ended || is_held {
+            parts.registry.knock(run.id());
+            parts.bus.notify(Notice::Changed(run.id()));
+        } else if !waited {
+            if was_held && parts.claims.timeout().is_some() {
+                self.tell_driver(run, Driver::Near);
+            }
+            self.tell_driver(run, driver);
+        }
+        Ok(Some(view))
+    }
+
+    /// Writes that a run is done again which limits bind: it has to be let in once more.
+    async fn write_newly_bound(
+        &self,
+        view: RunView,
+        first_seq: Seq,
+        mut decision: Decision,
+    ) -> Result<Option<RunView>, Error> {
+        let parts = &self.0;
+        let now = parts.clock.now();
+        let RunView { run, graph, .. } = &view;
+        let Some(bounds) = run.created().bounds.as_ref() else {
+            return Ok(None);
+        };
+        let waiting: Vec<String> = decision.records.iter().map(Record::encode).collect();
+        let asked = self.ask_to_enter(run, bounds, graph, Asks::First, (waiting, now));
+        let mut let_in = run.clone();
+        // It waits, so it can be let in.
+        let admitted = decide(graph, &mut let_in, Command::Admit, now).map_err(Error::Rejected)?;
+        decision.records.extend(admitted.records);
+        let commit = Commit {
+            passage: entering(asked),
+            ..advance(&let_in, first_seq, &decision.records, Some(now))
+        };
+        let passed = match parts.committer.commit(commit).await? {
+            Committed::Passed(passed) => passed,
+            Committed::Full(full) => {
+                metrics::counter!(telemetry::RUNS_REFUSED).increment(1);
+                return Err(refusal(&full, parts.options.limit_queue_max));
+            }
+            Committed::Written | Committed::Conflict | Committed::Replayed { .. } => {
+                return Ok(None);
+            }
+        };
+        self.wake(&passed.woken);
+        let run = run.id();
+        match passed.outcome {
+            Outcome::In | Outcome::Out => self.tell_driver(&let_in, Driver::Far),
+            Outcome::Waits { due_at } => {
+                let due = due_at.map(|at| Due { at, run });
+                self.wake(due.as_slice());
+            }
+            Outcome::Instead => {
+                let mut cancelled = view.run.clone();
+                cancel_for_lack_of_room(&mut cancelled, graph, now);
+                self.announce_end(&cancelled);
+            }
+        }
+        self.find_run(run).await
     }
 
     /// Whether somebody looks at the run soon anyway. Who has a run in hand, or keeps it in memory until its timer rings, has
@@ -136,24 +209,5 @@ impl Engine {
                 parts.schedule.add_beyond_horizon(soon);
             }
         }
-    }
-}
-
-/// Decides what a command from outside makes of a run, and where its records go. Nothing where the run has gone on meanwhile.
-fn decide_outside(
-    view: &mut RunView,
-    command: &Command,
-    now: Timestamp,
-) -> Result<Option<(u32, Decision)>, Error> {
-    let first_seq = view.run.next_seq();
-    match decide(&view.graph, &mut view.run, command.clone(), now) {
-        Ok(decision) => Ok(Some((first_seq, decision))),
-        Err(Rejection::Finished { run, status }) => Err(Error::Finished { run, status }),
-        Err(rejection @ Rejection::TooManySignals { run }) => Err(Error::TooManySignals {
-            run,
-            message: rejection.to_string(),
-        }),
-        // Only attempts can be stale.
-        Err(Rejection::StaleAttempt { .. }) => Ok(None),
     }
 }

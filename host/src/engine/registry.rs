@@ -154,6 +154,20 @@ impl Registry {
         }
     }
 
+    /// Takes a place for a new run, unless it turns out to be known.
+    pub(super) fn reserve_new(&self, run: RunId) -> Option<Reserved<'_>> {
+        match self.runs().entry(run) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Hold::Queued);
+                Some(Reserved {
+                    registry: self,
+                    run,
+                })
+            }
+        }
+    }
+
     /// Begins to drive a run; nothing where somebody does already, who is told to look again.
     pub(super) fn enter(&self, run: RunId) -> Option<Held<'_>> {
         let mut runs = self.runs();

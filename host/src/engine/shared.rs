@@ -99,7 +99,11 @@ pub(super) async fn accept(
     // Moved by some amount, however fast we are: the next one has to find it elsewhere.
     let moved = from.after(Duration::from_micros(1));
     let to = engine.0.clock.now().after(timeout).max(moved);
-    let renewal = Renewal { run, from, to };
+    let renewal = Renewal {
+        run,
+        from,
+        to: Some(to),
+    };
     let accepted = engine.0.store.renew(vec![renewal]).await?;
     Ok((accepted == [true]).then_some(to))
 }
@@ -118,14 +122,14 @@ pub(super) async fn renew(engine: Engine, timeout: Duration) {
             let renewals = page.iter().map(|(run, handle)| Renewal {
                 run: *run,
                 from: handle.claimed_until(),
-                to,
+                to: Some(to),
             });
             let renewals: Vec<_> = renewals.collect();
             match parts.store.renew(renewals.clone()).await {
                 Ok(answers) => {
                     for (((_, handle), renewal), held) in page.iter().zip(renewals).zip(answers) {
                         if held {
-                            handle.renewed(renewal.from, renewal.to);
+                            handle.renewed(renewal.from, to);
                         } else {
                             // Somebody has taken it on, or ended it; or the driver has just committed. It looks.
                             handle.knock();
@@ -149,13 +153,13 @@ pub(super) async fn release(engine: &Engine) {
     let waiting = waiting.map(|soon| Renewal {
         run: soon.run,
         from: soon.until,
-        to: soon.at,
+        to: Some(soon.at),
     });
     let driven = parts.registry.driven(|_| true).into_iter();
     let driven = driven.map(|(run, handle)| Renewal {
         run,
         from: handle.claimed_until(),
-        to: now,
+        to: Some(now),
     });
     let mut renewals: Vec<_> = waiting.chain(driven).collect();
     renewals.sort_by_key(|renewal| renewal.run);

@@ -46,6 +46,15 @@ pub(super) struct Begin {
     pub(super) idempotency: Option<Idempotency>,
 }
 
+/// A run that is to be written for the first time.
+pub(super) struct Newcomer<'a> {
+    pub(super) id: RunId,
+    pub(super) at: Timestamp,
+    pub(super) created: Arc<RunCreated>,
+    pub(super) graph: &'a Graph,
+    pub(super) idempotency: Option<Idempotency>,
+}
+
 /// What beginning a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BegunAs {
@@ -89,38 +98,79 @@ impl Engine {
 
     /// Creates a run, and hands it on once it is durable.
     pub(super) async fn begin(&self, begin: Begin) -> Result<BegunAs, Error> {
-        let parts = &self.0;
         let Begin {
             compiled,
             payload,
             origin,
             idempotency,
         } = begin;
-        let (workflow, version) = (compiled.workflow, compiled.version);
-        let at = parts.clock.now();
+        let at = self.0.clock.now();
         let id = random::run_id(at);
-        let created = Arc::new(RunCreated {
+        let created = RunCreated {
+            origin,
+            ..self.describe(&compiled, payload, at)?
+        };
+        let newcomer = Newcomer {
+            id,
+            at,
+            created: Arc::new(created),
+            graph: &compiled.graph,
+            idempotency,
+        };
+        // In hand before it is written, so that nobody who reads the store takes it up beside us.
+        let place = self.0.registry.reserve(id);
+        match self.create(newcomer, Some(place)).await? {
+            Some(begun) => Ok(begun),
+            // The random part of the identifier has come up twice. It has not happened yet.
+            None => Err(Error::Store(millwork_store::Error::Damaged {
+                what: "a new run",
+                detail: format!("the identifier {id} exists already"),
+            })),
+        }
+    }
+
+    /// What a run of a workflow begins with.
+    pub(super) fn describe(
+        &self,
+        compiled: &Compiled,
+        payload: Json,
+        at: Timestamp,
+    ) -> Result<RunCreated, Error> {
+        compiled.check_payload(&payload)?;
+        let (workflow, version) = (compiled.workflow, compiled.version);
+        Ok(RunCreated {
             workflow,
             version,
             bounds: compiled.graph.bounds(workflow, version, &payload)?,
             payload,
-            plugins: parts.definitions.pins(&compiled)?,
-            origin,
-        });
-        let record = Record {
+            plugins: self.0.definitions.pins(compiled)?,
+            origin: None,
+            deadline: compiled.graph.deadline(at),
+            parent: None,
+        })
+    }
+
+    /// Writes a new run, and hands it on where there is a place for it. Nothing where its identifier exists.
+    pub(super) async fn create(
+        &self,
+        newcomer: Newcomer<'_>,
+        place: Option<Reserved<'_>>,
+    ) -> Result<Option<BegunAs>, Error> {
+        let parts = &self.0;
+        let Newcomer {
+            id,
             at,
-            event: Event::RunCreated(Arc::clone(&created)),
-        };
+            created,
+            graph,
+            idempotency,
+        } = newcomer;
+        let record = |event| Record { at, event }.encode();
         let mut run = Run::new(id, Arc::clone(&created), at);
-        let mut records = vec![record.encode()];
+        let mut records = vec![record(Event::RunCreated(Arc::clone(&created)))];
         let passage = created.bounds.as_ref().and_then(|bounds| {
             let waiting = (records.clone(), at);
-            let asked = self.ask(&run, bounds, &compiled.graph, Asks::First, waiting);
-            let admitted = Record {
-                at,
-                event: Event::RunAdmitted {},
-            };
-            records.push(admitted.encode());
+            let asked = self.ask_to_enter(&run, bounds, graph, Asks::First, waiting);
+            records.push(record(Event::RunAdmitted {}));
             entering(asked)
         });
         let commit = Commit {
@@ -132,14 +182,12 @@ impl Engine {
             keeps_due: false,
             passage,
             new: Some(NewRun {
-                workflow,
-                version,
+                workflow: created.workflow,
+                version: created.version,
                 created_at: at,
                 idempotency,
             }),
         };
-        // In hand before it is written, so that nobody who reads the store takes it up beside us.
-        let place = parts.registry.reserve(id);
         let committed = match parts.committer.commit(commit).await {
             Ok(committed) => committed,
             Err(error) => {
@@ -154,31 +202,29 @@ impl Engine {
         }
         match committed {
             Committed::Written => {
-                let known = Known::Begun(Begun { created, at });
-                self.hand_on_new(place, WorkItem { run: id, known });
-                Ok(BegunAs::New(id))
+                if let Some(place) = place {
+                    let known = Known::Begun(Begun { created, at });
+                    self.hand_on_new(place, WorkItem { run: id, known });
+                }
+                Ok(Some(BegunAs::New(id)))
             }
             Committed::Passed(passed) => {
-                self.hand_on_bound(place, &mut run, &compiled.graph, &passed, at);
-                Ok(BegunAs::New(id))
+                self.hand_on_bound(place, &mut run, graph, &passed, at);
+                Ok(Some(BegunAs::New(id)))
             }
-            Committed::Replayed { run, fingerprint } => Ok(BegunAs::Known(run, fingerprint)),
+            Committed::Replayed { run, fingerprint } => Ok(Some(BegunAs::Known(run, fingerprint))),
             Committed::Full(full) => {
                 metrics::counter!(telemetry::RUNS_REFUSED).increment(1);
                 Err(refusal(&full, parts.options.limit_queue_max))
             }
-            // The random part of the identifier has come up twice. It has not happened yet.
-            Committed::Conflict => Err(Error::Store(millwork_store::Error::Damaged {
-                what: "a new run",
-                detail: format!("the identifier {id} exists already"),
-            })),
+            Committed::Conflict => Ok(None),
         }
     }
 
     /// Hands on a new run that asked to be let in, where there is something to do.
     fn hand_on_bound(
         &self,
-        place: Reserved<'_>,
+        place: Option<Reserved<'_>>,
         run: &mut Run,
         graph: &Graph,
         passed: &Passed,
@@ -199,7 +245,11 @@ impl Engine {
                     run: run.id(),
                 }]);
             }
-            Outcome::In | Outcome::Waits { due_at: Some(_) } => self.hand_on_new(place, item),
+            Outcome::In | Outcome::Waits { due_at: Some(_) } => {
+                if let Some(place) = place {
+                    self.hand_on_new(place, item);
+                }
+            }
             Outcome::Waits { due_at: None } | Outcome::Out => drop(place),
             Outcome::Instead => {
                 drop(place);

@@ -27,6 +27,6 @@ pub struct Renewal {
     pub run: RunId,
     /// When it is due as far as its holder knows. Where the row says something else, somebody else has it.
     pub from: Timestamp,
-    /// When it is due from now on.
-    pub to: Timestamp,
+    /// When it is due from now on; absent where only somebody else can move it.
+    pub to: Option<Timestamp>,
 }

@@ -24,7 +24,8 @@ pub struct Commit {
     pub summary: Summary,
     /// From when on the run has something to do; absent where only a signal can move it, and where it is finished.
     pub due_at: Option<Timestamp>,
-    /// Whether the row says of that what it said before instead: for who writes into a run that another one may see to.
+    /// Whether the row says of that what it said before instead, where it said something: for who writes into a run that
+    /// another one may see to.
     pub keeps_due: bool,
     /// What the row says for good; present exactly where `first_seq` is zero.
     pub new: Option<NewRun>,

@@ -169,7 +169,7 @@ impl Story {
         for run in &self.accepted {
             let journal = self.cluster.journal(*run).await;
             let story = format!("{seed}: run {run}: {journal:#?}");
-            let ends = |event: &&Event| matches!(event, Event::RunSucceeded {});
+            let ends = |event: &&Event| matches!(event, Event::RunSucceeded { .. });
             assert_eq!(journal.iter().filter(ends).count(), 1, "{story}");
             assert!(journal.last().is_some_and(|last| ends(&last)), "{story}");
             let done = journal.iter().filter_map(|event| match event {

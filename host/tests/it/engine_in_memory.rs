@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use millwork::engine::{Error, Options};
+use millwork_core::decide::Rejection;
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, Outcome};
 use millwork_core::run::{Phase, RunStatus};
@@ -222,10 +223,10 @@ async fn cancelling_interrupts_the_call_that_is_being_made() {
     assert!(
         matches!(
             again,
-            Err(Error::Finished {
+            Err(Error::Rejected(Rejection::Finished {
                 status: RunStatus::Cancelled,
                 ..
-            })
+            }))
         ),
         "{again:?}"
     );

@@ -10,6 +10,7 @@ mod contract;
 mod elision;
 mod engine_in_memory;
 mod hooks;
+mod language_in_memory;
 mod limits_in_memory;
 mod plugins;
 mod process;

@@ -84,6 +84,8 @@ fn sound() -> World {
             plugins: BTreeMap::new(),
             bounds: None,
             origin: None,
+            deadline: None,
+            parent: None,
         }));
         let records = vec![
             record(0, created),
@@ -93,7 +95,7 @@ fn sound() -> World {
             succeeded(40, PASS, json!({"response_data": second})),
             asleep(41, STEPS[3], 90),
             succeeded(90, STEPS[3], json!({})),
-            record(90, Event::RunSucceeded {}),
+            record(90, Event::RunSucceeded { output: None }),
         ];
         world.history.runs.push(RunHistory {
             records,
@@ -161,7 +163,7 @@ fn everything_that_can_be_wrong_is_noticed() {
         ("and not just the last", |w| {
             w.history.runs[0]
                 .records
-                .push(record(91, Event::RunSucceeded {}));
+                .push(record(91, Event::RunSucceeded { output: None }));
         }),
         ("and not just the last", |w| {
             w.history.runs[0].records.pop();

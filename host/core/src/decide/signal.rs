@@ -1,21 +1,15 @@
 //! A signal arrives, or a step asks for one that has.
 
-use super::{Deciding, Rejection, is_under_way};
+use super::{Deciding, Rejection};
 use crate::command::Signal;
 use crate::event::{Event, Wait};
-use crate::graph::{Graph, NodeIndex};
+use crate::graph::{NodeIndex, Stage};
 use crate::outcome::{Resume, Then, Wake};
-use crate::run::{Phase, Run, Step};
+use crate::run::{Phase, Step};
 use crate::step::StepKey;
 
 /// Signals that a run takes in its life. Each is an event of its journal.
 pub const SIGNALS_MAX: usize = 10_000;
-
-/// Whether nothing of a run is being done: it waits for the clock or for a signal, so that nobody need be looking at it.
-#[must_use]
-pub fn only_waits(graph: &Graph, run: &Run) -> bool {
-    (0..graph.nodes().len()).all(|index| !is_under_way(graph, run, index))
-}
 
 impl Deciding<'_> {
     /// Writes a signal down. Whoever drives the run hands it to the step that waits for it, now or later.
@@ -32,19 +26,26 @@ impl Deciding<'_> {
         Ok(())
     }
 
-    /// Hands what has arrived to the steps that wait for it.
+    /// Hands what has arrived to the steps that wait for it: where two do, to the first of the definition.
     pub(super) fn deliver_signals(&mut self) {
-        for index in 0..self.graph.nodes().len() {
-            self.deliver_signal(index);
+        let mut waiting: Vec<(NodeIndex, StepKey)> = self
+            .run
+            .open_steps()
+            .filter_map(|key| Some((self.graph.find(&key.name)?, key.clone())))
+            .collect();
+        waiting.sort_by_key(|(index, key)| (*index, key.iteration));
+        for (index, key) in waiting {
+            self.deliver_signal(index, &key);
         }
     }
 
     /// Hands a signal to a step that waits for it, if one has arrived.
-    pub(super) fn deliver_signal(&mut self, index: NodeIndex) {
-        if self.run.status().is_finished() {
+    pub(super) fn deliver_signal(&mut self, index: NodeIndex, step: &StepKey) {
+        let has_failed = self.progress.stage == Stage::Steps && self.run.failed().is_some();
+        let is_held = self.run.paused_at().is_some();
+        if self.run.status().is_finished() || is_held || has_failed {
             return;
         }
-        let step = super::key(self.graph.node(index));
         let Some(Step {
             phase:
                 Phase::Suspended {
@@ -55,7 +56,7 @@ impl Deciding<'_> {
             attempt,
             started_at,
             ..
-        }) = self.run.step(&step)
+        }) = self.run.step(step)
         else {
             return;
         };
@@ -69,20 +70,15 @@ impl Deciding<'_> {
         let (state, then) = (state.clone(), then.clone());
         let (attempt, started_at) = (*attempt, started_at.unwrap_or(self.now));
         self.record(Event::StepResumed {
-            step: StepKey::clone(&step),
+            step: step.clone(),
             wake: wake.clone(),
         });
         match then {
-            Then::CallAgain => self.invoke(index, attempt, Some(Resume { wake, state })),
+            Then::CallAgain => {
+                self.invoke(index, step.clone(), attempt, Some(Resume { wake, state }));
+            }
             Then::Complete(output) => {
-                self.record(Event::StepSucceeded {
-                    step,
-                    attempt,
-                    started_at,
-                    output,
-                    log: Vec::new(),
-                });
-                self.settle(index);
+                self.succeed(index, step.clone(), attempt, started_at, output, Vec::new());
             }
         }
     }

@@ -56,6 +56,8 @@ pub enum Phase {
     Failed {
         /// Why.
         failure: Failure,
+        /// Whether the run goes on all the same, with the failure for an output.
+        continued: bool,
     },
     /// Its condition did not hold.
     Skipped,
@@ -69,10 +71,10 @@ impl Phase {
     pub const fn is_done(&self) -> bool {
         match self {
             Self::Succeeded { .. } | Self::Skipped => true,
+            Self::Failed { continued, .. } => *continued,
             Self::Running { .. }
             | Self::Suspended { .. }
             | Self::Retrying { .. }
-            | Self::Failed { .. }
             | Self::Cancelled => false,
         }
     }

@@ -10,6 +10,7 @@ use millwork_core::effect::Effect;
 use millwork_core::event::{Event, Wait};
 use millwork_core::graph::Node;
 use millwork_core::json::Json;
+use millwork_core::limits::Limits;
 use millwork_core::outcome::{Failure, Outcome};
 use millwork_core::retry::Chance;
 use millwork_core::run::{Phase, RunStatus};
@@ -48,6 +49,8 @@ impl Host {
             env: json!({}),
             payload: Json::from(json!({"yes": true})),
             vanished: Vec::new(),
+            limits: Limits::default(),
+            depth: None,
         });
         let world =
             world.unwrap_or_else(|problems| panic!("the definition does not hold: {problems:#?}"));
@@ -105,6 +108,7 @@ impl Host {
         let returned = AttemptReturned {
             step: step.clone(),
             attempt,
+            round: self.world.live.round(),
             started_at: began.unwrap_or(self.now),
             result,
             log: Vec::new(),
@@ -176,6 +180,9 @@ impl Host {
                 self.under_way.insert(ordered, self.now);
             }
             Effect::StopAttempts => self.under_way.clear(),
+            Effect::StartRun(_) | Effect::CancelRun { .. } => {
+                panic!("no step here is another run")
+            }
         }
     }
 
@@ -197,7 +204,7 @@ impl Host {
         let ends = |event: &Event| {
             matches!(
                 event,
-                Event::RunSucceeded {} | Event::RunFailed { .. } | Event::RunCancelled { .. }
+                Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunCancelled { .. }
             )
         };
         let end = decision

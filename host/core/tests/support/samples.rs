@@ -6,10 +6,11 @@ use std::sync::Arc;
 use millwork_core::bounds::{Bounds, ConcurrencyBound, RateBound};
 use millwork_core::definition::WhenFull;
 use millwork_core::digest::Digest;
-use millwork_core::event::{Event, LogLevel, LogLine, Origin, Pin, RunCreated, Wait};
-use millwork_core::id::WorkflowId;
+use millwork_core::event::{End, Event, LogLevel, LogLine, Origin, Parent, Pin, RunCreated, Wait};
+use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, FailureKind, Then, Wake};
+use millwork_core::run::RunStatus;
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 
@@ -20,6 +21,11 @@ const LATER: Timestamp = Timestamp::from_micros(1_767_225_660_000_001);
 /// At least one event of each kind, with and without what may be absent.
 pub(crate) fn samples() -> Vec<(&'static str, Event)> {
     let step = || StepKey::of("fetch");
+    let iteration = || StepKey {
+        name: "reserve".into(),
+        iteration: Some(3),
+    };
+    let child = |n| RunId::from_parts(AT, [n; 10]);
     let json = |text: &str| Json::from_text(text).expect("it is JSON");
     let line = |level| LogLine {
         at: EARLIER,
@@ -51,6 +57,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
         attempt: 3,
         started_at: EARLIER,
         failure,
+        continued: false,
         log,
     };
     let suspended = |wait, state: &[u8], then, log| Event::StepSuspended {
@@ -73,6 +80,23 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
                 .collect(),
             bounds: None,
             origin: None,
+            deadline: None,
+            parent: None,
+        }))
+    };
+    let of_child = |waits| {
+        let Event::RunCreated(created) = created(&[]) else {
+            unreachable!("it is one")
+        };
+        Event::RunCreated(Arc::new(RunCreated {
+            deadline: Some(LATER),
+            parent: Some(Parent {
+                run: child(9),
+                step: iteration(),
+                depth: 2,
+                waits,
+            }),
+            ..RunCreated::clone(&created)
         }))
     };
     let begun = |bounds, origin| {
@@ -83,6 +107,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             plugins: BTreeMap::new(),
             bounds,
             origin,
+            deadline: None,
+            parent: None,
         }))
     };
     let concurrency = |when_full| ConcurrencyBound {
@@ -114,6 +140,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             ]),
         ),
         ("run-created.empty", created(&[])),
+        ("run-created.child", of_child(true)),
+        ("run-created.child-not-waited-for", of_child(false)),
         (
             "step-started",
             Event::StepStarted {
@@ -160,6 +188,15 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
                     deadline: None,
                 },
                 b"s",
+                Then::CallAgain,
+                Vec::new(),
+            ),
+        ),
+        (
+            "step-suspended.run",
+            suspended(
+                Wait::Run { run: child(4) },
+                b"",
                 Then::CallAgain,
                 Vec::new(),
             ),
@@ -252,6 +289,25 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             "step-failed.outcome-unknown",
             failed(failure(FailureKind::OutcomeUnknown), Vec::new()),
         ),
+        (
+            "step-failed.continued",
+            Event::StepFailed {
+                step: iteration(),
+                attempt: 1,
+                started_at: EARLIER,
+                failure: failure(FailureKind::Permanent),
+                continued: true,
+                log: Vec::new(),
+            },
+        ),
+        (
+            "loop-started",
+            Event::LoopStarted {
+                step: StepKey::of("reserve"),
+                items: json(r#"[{"sku": "a"}, 1.50, null]"#),
+                parallel: 10,
+            },
+        ),
         ("step-skipped", Event::StepSkipped { step: step() }),
         (
             "run-created.bounds",
@@ -325,13 +381,122 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
                 key: None,
             },
         ),
-        ("run-succeeded", Event::RunSucceeded {}),
+        (
+            "child-ended",
+            Event::ChildEnded {
+                step: step(),
+                run: child(4),
+                status: RunStatus::Success,
+                output: Some(json(r#"{"shipped": true}"#)),
+                error: None,
+            },
+        ),
+        (
+            "child-ended.null",
+            Event::ChildEnded {
+                step: iteration(),
+                run: child(4),
+                status: RunStatus::Success,
+                output: Some(Json::null()),
+                error: None,
+            },
+        ),
+        (
+            "child-ended.failed",
+            Event::ChildEnded {
+                step: step(),
+                run: child(4),
+                status: RunStatus::Failed,
+                output: None,
+                error: Some("step \"ship\" failed: no van".to_owned()),
+            },
+        ),
+        (
+            "run-paused",
+            Event::RunPaused {
+                reason: Some("look first".to_owned()),
+            },
+        ),
+        (
+            "run-paused.without-reason",
+            Event::RunPaused { reason: None },
+        ),
+        ("run-resumed", Event::RunResumed {}),
+        (
+            "end-began.success",
+            Event::EndBegan {
+                end: End::Succeeded {
+                    output: Some(json(r#"{"total": 12.50}"#)),
+                },
+            },
+        ),
+        (
+            "end-began.success-without-output",
+            Event::EndBegan {
+                end: End::Succeeded { output: None },
+            },
+        ),
+        (
+            "end-began.failed",
+            Event::EndBegan {
+                end: End::Failed {
+                    step: Some(iteration()),
+                    code: "http-404".to_owned(),
+                    message: "there is no such order".to_owned(),
+                },
+            },
+        ),
+        (
+            "end-began.timeout",
+            Event::EndBegan {
+                end: End::Failed {
+                    step: None,
+                    code: "run-timeout".to_owned(),
+                    message: "the run has taken too long".to_owned(),
+                },
+            },
+        ),
+        (
+            "end-began.cancelled",
+            Event::EndBegan {
+                end: End::Cancelled {
+                    reason: Some("wrong order".to_owned()),
+                },
+            },
+        ),
+        (
+            "end-began.cancelled-without-reason",
+            Event::EndBegan {
+                end: End::Cancelled { reason: None },
+            },
+        ),
+        ("run-succeeded", Event::RunSucceeded { output: None }),
+        (
+            "run-succeeded.output",
+            Event::RunSucceeded {
+                output: Some(json(r#"{"total": 12.50}"#)),
+            },
+        ),
+        (
+            "run-succeeded.null",
+            Event::RunSucceeded {
+                output: Some(Json::null()),
+            },
+        ),
         (
             "run-failed",
             Event::RunFailed {
-                step: step(),
+                step: Some(step()),
                 code: "http-404".to_owned(),
                 message: "there is no such order".to_owned(),
+            },
+        ),
+        (
+            "run-failed.without-step",
+            Event::RunFailed {
+                step: None,
+                code: "run-timeout".to_owned(),
+                message: "the run has taken too long".to_owned(),
             },
         ),
         (
@@ -344,11 +509,39 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             "run-cancelled.without-reason",
             Event::RunCancelled { reason: None },
         ),
+        (
+            "run-killed",
+            Event::RunKilled {
+                reason: Some("it hangs".to_owned()),
+            },
+        ),
+        (
+            "run-killed.without-reason",
+            Event::RunKilled { reason: None },
+        ),
+        (
+            "run-retried",
+            Event::RunRetried {
+                reset: vec![step(), iteration()],
+                version: None,
+                plugins: None,
+                deadline: None,
+            },
+        ),
+        (
+            "run-retried.newest",
+            Event::RunRetried {
+                reset: Vec::new(),
+                version: Some(3),
+                plugins: Some(Arc::new([("delay".to_owned(), pin(None, None))].into())),
+                deadline: Some(LATER),
+            },
+        ),
     ]
 }
 
 /// Every variant that the format knows.
-pub(crate) const WORDS: [&str; 32] = [
+pub(crate) const WORDS: [&str; 43] = [
     "run-created",
     "run-admitted",
     "step-started",
@@ -360,11 +553,22 @@ pub(crate) const WORDS: [&str; 32] = [
     "step-skipped",
     "step-cancelled",
     "signal-received",
+    "loop-started",
+    "child-ended",
+    "run-paused",
+    "run-resumed",
+    "end-began",
     "run-succeeded",
     "run-failed",
     "run-cancelled",
+    "run-killed",
+    "run-retried",
+    "end succeeded",
+    "end failed",
+    "end cancelled",
     "wait time",
     "wait signal",
+    "wait run",
     "then call-again",
     "then complete",
     "wake timer",
@@ -394,6 +598,7 @@ pub(crate) fn collect_words(event: &Event, words: &mut BTreeSet<&'static str>) {
             words.insert(match wait {
                 Wait::Time { .. } => "wait time",
                 Wait::Signal { .. } => "wait signal",
+                Wait::Run { .. } => "wait run",
             });
             words.insert(match then {
                 Then::CallAgain => "then call-again",
@@ -423,7 +628,21 @@ pub(crate) fn collect_words(event: &Event, words: &mut BTreeSet<&'static str>) {
         Event::StepCancelled { .. } => "step-cancelled",
         Event::RunAdmitted {} => "run-admitted",
         Event::SignalReceived { .. } => "signal-received",
-        Event::RunSucceeded {} => "run-succeeded",
+        Event::LoopStarted { .. } => "loop-started",
+        Event::ChildEnded { .. } => "child-ended",
+        Event::RunPaused { .. } => "run-paused",
+        Event::RunResumed {} => "run-resumed",
+        Event::EndBegan { end } => {
+            words.insert(match end {
+                End::Succeeded { .. } => "end succeeded",
+                End::Failed { .. } => "end failed",
+                End::Cancelled { .. } => "end cancelled",
+            });
+            "end-began"
+        }
+        Event::RunKilled { .. } => "run-killed",
+        Event::RunRetried { .. } => "run-retried",
+        Event::RunSucceeded { .. } => "run-succeeded",
         Event::RunFailed { .. } => "run-failed",
         Event::RunCancelled { .. } => "run-cancelled",
     };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::{Spacing, SpanPrinter};
 use millwork_core::effect::Effect;
-use millwork_core::event::{Event, LogLine, Record, Wait};
+use millwork_core::event::{End, Event, LogLine, Record, Wait};
+use millwork_core::id::RunId;
 use millwork_core::outcome::{Failure, FailureKind, Then, Wake};
 use millwork_core::run::{Phase, Run, Step};
 use millwork_core::step::StepKey;
@@ -80,15 +81,26 @@ pub(crate) fn event(record: &Record) -> String {
             attempt,
             started_at: _,
             failure,
+            continued,
             log,
         } => {
             format!(
-                "+ step-failed {}: {}{}",
+                "+ step-failed {}{}: {}{}",
                 call(step, *attempt),
+                if *continued {
+                    ", and the run goes on"
+                } else {
+                    ""
+                },
                 why(failure),
                 said(log)
             )
         }
+        Event::LoopStarted {
+            step,
+            items,
+            parallel,
+        } => format!("+ loop-started {step} {items}, {parallel} at a time"),
         Event::StepSkipped { step } => format!("+ step-skipped {step}"),
         Event::StepCancelled { step } => format!("+ step-cancelled {step}"),
         Event::SignalReceived { name, payload, key } => {
@@ -99,17 +111,80 @@ pub(crate) fn event(record: &Record) -> String {
             )
         }
         Event::RunAdmitted {} => "+ run-admitted".to_owned(),
-        Event::RunSucceeded {} => "+ run-succeeded".to_owned(),
+        Event::ChildEnded {
+            step,
+            run,
+            status,
+            output,
+            error,
+        } => {
+            let output = output.as_ref().map(|output| format!(" {output}"));
+            let error = error.as_ref().map(|error| format!(" {error:?}"));
+            format!(
+                "+ child-ended {step}, run {} {status}{}{}",
+                child(*run),
+                output.unwrap_or_default(),
+                error.unwrap_or_default()
+            )
+        }
+        Event::RunPaused { reason } => format!("+ run-paused{}", quoted(reason)),
+        Event::RunResumed {} => "+ run-resumed".to_owned(),
+        Event::EndBegan { end } => format!("+ end-began: {}", end_of(end)),
+        Event::RunSucceeded { output } => {
+            let output = output.as_ref().map(|output| format!(" {output}"));
+            format!("+ run-succeeded{}", output.unwrap_or_default())
+        }
         Event::RunFailed {
             step,
             code,
             message,
-        } => format!("+ run-failed at {step}: {code} {message:?}"),
-        Event::RunCancelled { reason: None } => "+ run-cancelled".to_owned(),
-        Event::RunCancelled {
-            reason: Some(reason),
-        } => format!("+ run-cancelled {reason:?}"),
+        } => format!("+ run-failed{}: {code} {message:?}", at(step)),
+        Event::RunCancelled { reason } => format!("+ run-cancelled{}", quoted(reason)),
+        Event::RunKilled { reason } => format!("+ run-killed{}", quoted(reason)),
+        Event::RunRetried {
+            reset,
+            version,
+            plugins,
+            deadline,
+        } => {
+            let reset: Vec<_> = reset.iter().map(ToString::to_string).collect();
+            let version = version.map(|version| format!(", version {version}"));
+            let plugins = plugins.as_ref().map(|_| ", other plugins".to_owned());
+            let deadline = deadline.map(|at| format!(", until {}", time(at)));
+            let more: String = [version, plugins, deadline].into_iter().flatten().collect();
+            format!("+ run-retried [{}]{more}", reset.join(" "))
+        }
     }
+}
+
+fn quoted(reason: &Option<String>) -> String {
+    let reason = reason.as_ref().map(|reason| format!(" {reason:?}"));
+    reason.unwrap_or_default()
+}
+
+fn at(step: &Option<StepKey>) -> String {
+    let step = step.as_ref().map(|step| format!(" at {step}"));
+    step.unwrap_or_default()
+}
+
+fn end_of(end: &End) -> String {
+    match end {
+        End::Succeeded { output: None } => "success".to_owned(),
+        End::Succeeded {
+            output: Some(output),
+        } => format!("success {output}"),
+        End::Failed {
+            step,
+            code,
+            message,
+        } => format!("failed{}: {code} {message:?}", at(step)),
+        End::Cancelled { reason } => format!("cancelled{}", quoted(reason)),
+    }
+}
+
+/// A run that a step waits for. Stories name it by a number.
+fn child(run: RunId) -> u8 {
+    run.as_bytes()[15]
 }
 
 pub(crate) fn effect(effect: &Effect) -> String {
@@ -124,24 +199,50 @@ pub(crate) fn effect(effect: &Effect) -> String {
                 )
             });
             format!(
-                "> invoke {} {} within {}{}",
+                "> invoke {} {} within {}{}{}",
                 call(&invoke.step, invoke.attempt),
                 invoke.config,
                 span(invoke.timeout),
-                resumed.unwrap_or_default()
+                resumed.unwrap_or_default(),
+                another_key(&invoke.key)
             )
         }
+        Effect::StartRun(start) => format!(
+            "> start-run {} {:?} {}{}{}",
+            call(&start.step, start.attempt),
+            start.workflow,
+            start.payload,
+            if start.waits { "" } else { ", not waited for" },
+            another_key(&start.key)
+        ),
+        Effect::CancelRun { run } => format!("> cancel-run {}", child(*run)),
         Effect::StopAttempts => "> stop-attempts".to_owned(),
+    }
+}
+
+/// Where a step acts under another key than in the first round.
+fn another_key(key: &str) -> String {
+    let (_, after_run) = key.split_once('/').unwrap_or_default();
+    match after_run.rsplit_once('~') {
+        None => String::new(),
+        Some((_, used)) => format!(", key ~{used}"),
     }
 }
 
 /// Where the run and each of its steps stands.
 pub(crate) fn run(run: &Run) -> Vec<String> {
+    let output = run.output().map(|output| format!(" {output}"));
     let mut lines = vec![format!(
-        "= {} {}",
+        "= {} {}{}",
         run.status(),
-        times(run.started_at(), run.completed_at())
+        times(run.started_at(), run.completed_at()),
+        output.unwrap_or_default()
     )];
+    lines.extend(
+        run.ending()
+            .filter(|_| !run.status().is_finished())
+            .map(|end| format!("= ends: {}", end_of(end))),
+    );
     lines.extend(
         run.error()
             .map(|error| format!("= {error} ({})", error.code)),
@@ -182,7 +283,14 @@ fn stands(key: &StepKey, step: &Step) -> String {
             format!("is tried again at {}: {}", time(*due), why(failure))
         }
         Phase::Succeeded { output } => format!("succeeded {output}"),
-        Phase::Failed { failure } => format!("failed: {}", why(failure)),
+        Phase::Failed {
+            failure,
+            continued: false,
+        } => format!("failed: {}", why(failure)),
+        Phase::Failed {
+            failure,
+            continued: true,
+        } => format!("failed, and the run goes on: {}", why(failure)),
         Phase::Skipped => "skipped".to_owned(),
         Phase::Cancelled => "cancelled".to_owned(),
     };
@@ -214,6 +322,7 @@ fn waiting(wait: &Wait) -> String {
             name,
             deadline: Some(deadline),
         } => format!("for signal {name:?} until {}", time(*deadline)),
+        Wait::Run { run } => format!("for run {}", child(*run)),
     }
 }
 

@@ -6,11 +6,13 @@ use millwork_core::command::Command;
 use millwork_core::connector::Connector;
 use millwork_core::decide::{Decision, Rejection, decide};
 use millwork_core::definition::Problem;
-use millwork_core::event::{Event, Pin, Record, RunCreated};
+use millwork_core::event::{Event, Parent, Pin, Record, RunCreated};
 use millwork_core::graph::{Graph, check};
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
+use millwork_core::limits::Limits;
 use millwork_core::run::Run;
+use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use serde_json::Value;
 
@@ -27,6 +29,9 @@ pub(crate) struct Beginning {
     pub(crate) payload: Json,
     /// Types that are found when a workflow is created, and are gone when a run of it starts.
     pub(crate) vanished: Vec<String>,
+    pub(crate) limits: Limits,
+    /// How many workflows are around it, where it is a step of another run.
+    pub(crate) depth: Option<u32>,
 }
 
 /// A run, its journal, and its workflow.
@@ -45,11 +50,15 @@ impl World {
             env,
             payload,
             vanished,
+            limits,
+            depth,
         } = beginning;
-        let checked = check(&document, &plugins, &Arc::new(env));
-        let Some(graph) = checked.graph else {
+        let env = Arc::new(env);
+        let checked = check(&document, &plugins, &env);
+        let Some(mut graph) = checked.graph else {
             return Err(checked.problems);
         };
+        graph.limits = limits;
         assert_eq!(
             checked.problems,
             [],
@@ -70,6 +79,13 @@ impl World {
             plugins: pins
                 .map(|found| (found.reference, pin(found.connector)))
                 .collect(),
+            deadline: graph.deadline(START),
+            parent: depth.map(|depth| Parent {
+                run: RunId::from_parts(START, [3; 10]),
+                step: StepKey::of("outer"),
+                depth,
+                waits: true,
+            }),
         };
         let record = Record {
             at: START,
@@ -104,6 +120,14 @@ impl World {
             "the journal tells another run than the live one"
         );
         decided
+    }
+
+    /// The workflow gets a new version, for a run that is retried with it.
+    pub(crate) fn replace_workflow(&mut self, document: &Value) -> Result<(), Vec<Problem>> {
+        let mut graph = Graph::load(document, &self.graph.env)?;
+        graph.limits = self.graph.limits;
+        self.graph = graph;
+        Ok(())
     }
 
     /// Forgets the live run, and reads it back from its journal.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use millwork_core::decide::Rejection;
+use millwork_core::definition::Problem as DefinitionProblem;
+
 use super::{Fault, Kind, Problem};
 use crate::engine;
 
@@ -23,6 +26,12 @@ impl From<engine::Error> for Problem {
                     .collect();
                 Self::of_faults(Kind::InvalidDefinition, &detail, faults)
             }
+            Error::InvalidPayload(problems) => {
+                let below = |problem: DefinitionProblem| {
+                    Fault::new(format!("/payload{}", problem.path), problem.message)
+                };
+                Self::invalid(problems.into_iter().map(below).collect())
+            }
             Error::UnknownWorkflow(_) => Self::new(Kind::UnknownWorkflow, detail),
             Error::UnknownRun(_) => Self::new(Kind::UnknownRun, detail),
             Error::Overloaded { retry_after, .. } => {
@@ -35,8 +44,19 @@ impl From<engine::Error> for Problem {
                 Self::invalid(vec![Fault::new("/payload", error.to_string())])
             }
             Error::IdempotencyKeyReused { .. } => Self::new(Kind::IdempotencyKeyReused, detail),
-            Error::Finished { .. } => Self::new(Kind::RunFinished, detail),
-            Error::TooManySignals { .. } => Self::new(Kind::TooManySignals, detail),
+            Error::Rejected(rejection) => match rejection {
+                Rejection::Finished { .. } => Self::new(Kind::RunFinished, detail),
+                Rejection::TooManySignals { .. } => Self::new(Kind::TooManySignals, detail),
+                Rejection::Ending { .. } => Self::new(Kind::RunEnding, detail),
+                Rejection::NotFinished { .. } => Self::new(Kind::RunNotFinished, detail),
+                Rejection::NothingToRetry { .. } => Self::new(Kind::NothingToRetry, detail),
+                Rejection::UnknownStep { message, .. } => {
+                    Self::invalid(vec![Fault::new("/from", message)])
+                }
+                // Only a driver makes attempts.
+                Rejection::StaleAttempt { .. } => Self::internal(),
+            },
+            Error::WorkflowNotNamed { .. } => Self::invalid(vec![Fault::new("/workflow", detail)]),
             Error::PluginMissing { .. } => Self::new(Kind::PluginMissing, detail),
             Error::Journal { .. } => Self::internal().caused_by(error),
             Error::Commit(_) => Self::new(
@@ -85,7 +105,6 @@ impl Problem {
 mod tests {
     use axum::http::header;
     use axum::response::IntoResponse as _;
-    use millwork_core::definition::Problem as DefinitionProblem;
     use millwork_core::id::{RunId, WorkflowId};
     use millwork_core::run::RunStatus;
 
@@ -147,10 +166,16 @@ mod tests {
             engine::Error::IdempotencyKeyReused {
                 key: "k".to_owned(),
             },
-            engine::Error::Finished {
+            engine::Error::Rejected(Rejection::Finished {
                 run,
                 status: RunStatus::Success,
-            },
+            }),
+            engine::Error::Rejected(Rejection::Ending { run }),
+            engine::Error::Rejected(Rejection::NotFinished {
+                run,
+                status: RunStatus::Running,
+            }),
+            engine::Error::Rejected(Rejection::NothingToRetry { run }),
             engine::Error::ShuttingDown,
             engine::Error::Store(unavailable),
             engine::Error::Store(damaged),

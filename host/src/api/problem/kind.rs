@@ -72,6 +72,12 @@ kinds! {
         "the body was not there after 30s, the limit (server.body_timeout)";
     RunFinished = CONFLICT, "run-finished", "Run finished",
         "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has ended: its status is success";
+    RunEnding = CONFLICT, "run-ending", "Run ending",
+        "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 is ending already, and what closes it is under way; kill it to end it at once";
+    RunNotFinished = CONFLICT, "run-not-finished", "Run not finished",
+        "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has not ended: its status is running; cancel it first";
+    NothingToRetry = CONFLICT, "nothing-to-retry", "Nothing to retry",
+        "nothing of run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 failed; name the step from which it is to be done again, or say from the start";
     TooManySignals = CONFLICT, "too-many-signals", "Too many signals",
         "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has been sent 10000 signals, and takes no more: that is the limit";
     IdempotencyKeyReused = CONFLICT, "idempotency-key-reused", "Idempotency key reused",

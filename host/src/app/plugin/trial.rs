@@ -96,6 +96,8 @@ fn go_on(suspension: Suspension, signals: &mut impl Iterator<Item = (String, Jso
             Some((name, payload)) => Wake::Signal { name, payload },
             None => return Next::Stop,
         },
+        // No plugin can ask for that.
+        Until::Run(_) => return Next::Stop,
     };
     match suspension.then {
         Then::Complete(output) => Next::Done(Some(output)),
@@ -124,6 +126,7 @@ fn print_suspension(suspension: &Suspension) {
             name,
             timeout: Some(timeout),
         } => format!("for the signal {name:?}, at most {timeout:?}"),
+        Until::Run(run) => format!("for the end of run {run}"),
     };
     println!(
         "suspended {until}, with {} bytes of state",

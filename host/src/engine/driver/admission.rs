@@ -22,7 +22,7 @@ impl Driver<'_> {
             let claims = &self.engine.0.claims;
             let (first_seq, now) = (self.run.next_seq(), self.engine.0.clock.now());
             let before = self.run.clone();
-            let asked = self.engine.ask(
+            let asked = self.engine.ask_to_enter(
                 &before,
                 &bounds,
                 &self.graph,

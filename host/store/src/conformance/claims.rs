@@ -118,7 +118,7 @@ pub async fn a_claim_is_renewed_by_who_has_it(store: &dyn Store) {
     let renewal = |number, from, to| Renewal {
         run: run(number),
         from: at(from),
-        to: at(to),
+        to: Some(at(to)),
     };
     let renewals = vec![renewal(0, 0, 50), renewal(1, 0, 50), renewal(9, 0, 50)];
     assert_eq!(store.renew(renewals).await.unwrap(), [true, false, false]);
@@ -131,6 +131,13 @@ pub async fn a_claim_is_renewed_by_who_has_it(store: &dyn Store) {
     );
     let expected = [(at(5), run(2)), (at(10), run(1)), (at(60), run(0))];
     assert_eq!(all_due(store).await, expected);
+    let over = Renewal {
+        to: None,
+        ..renewal(2, 5, 0)
+    };
+    assert_eq!(store.renew(vec![over]).await.unwrap(), [true]);
+    assert_eq!(all_due(store).await, expected[1..]);
+    assert_eq!(store.renew(vec![over]).await.unwrap(), [false]);
     assert!(store.renew(Vec::new()).await.unwrap().is_empty());
 }
 

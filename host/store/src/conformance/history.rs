@@ -359,7 +359,7 @@ async fn share(
                     .copied()
                     .filter(|_| chance.below(2) == 0)
                     .unwrap_or_else(|| at(clock)),
-                to: at(some_time(chance, clock)),
+                to: (chance.below(8) > 0).then(|| at(some_time(chance, clock))),
             });
             let renewals: Vec<Renewal> = renewals.collect();
             let told = store.renew(renewals.clone()).await.unwrap();

@@ -149,9 +149,10 @@ impl State {
             if let Some(stored) = self.runs.get_mut(&run) {
                 stored.journal.extend(records);
                 stored.summary = summary;
-                if !keeps_due {
-                    stored.due_at = due_at;
-                }
+                stored.due_at = match keeps_due {
+                    true => stored.due_at.or(due_at),
+                    false => due_at,
+                };
             }
         }
         self.enter_into_indexes(run);
@@ -324,7 +325,7 @@ impl State {
         let found = self.runs.get(&renewal.run).and_then(|run| run.due_at);
         let holds = found == Some(renewal.from);
         if holds {
-            self.move_due(renewal.run, Some(renewal.to));
+            self.move_due(renewal.run, renewal.to);
         }
         holds
     }

@@ -63,7 +63,10 @@ pub(super) async fn renew(pool: &PgPool, renewals: &[Renewal]) -> sqlx::Result<V
     }
     let runs: Vec<_> = renewals.iter().map(|r| columns::uuid(r.run)).collect();
     let from: Vec<_> = renewals.iter().map(|r| columns::to_time(r.from)).collect();
-    let to: Vec<_> = renewals.iter().map(|r| columns::to_time(r.to)).collect();
+    let to: Vec<_> = renewals
+        .iter()
+        .map(|r| r.to.map(columns::to_time))
+        .collect();
     let rows = sqlx::query(RENEW)
         .bind(runs)
         .bind(from)

@@ -297,7 +297,7 @@ const ADVANCE: &str = "
     ), moved AS (
         UPDATE runs SET next_seq = c.first_seq + c.records, status = c.status, started_at = c.started_at,
                         completed_at = c.completed_at, error = c.error,
-                        due_at = CASE WHEN c.keeps_due THEN runs.due_at ELSE c.due_at END
+                        due_at = CASE WHEN c.keeps_due THEN COALESCE(runs.due_at, c.due_at) ELSE c.due_at END
         FROM c WHERE runs.id = c.run AND runs.next_seq = c.first_seq
         RETURNING runs.id
     ), written AS (

@@ -13,7 +13,7 @@ pub(super) fn claim_due(connection: &Connection, claim: &Claim) -> Result<Vec<Du
         Some(runs) => find_due(connection, runs, claim)?,
     };
     for due in &claimed {
-        move_due(connection, due.run, due.at, claim.until)?;
+        move_due(connection, due.run, due.at, Some(claim.until))?;
     }
     Ok(claimed)
 }
@@ -41,10 +41,19 @@ pub(super) fn renew(connection: &Connection, renewals: &[Renewal]) -> Result<Vec
     moved.collect()
 }
 
-fn move_due(connection: &Connection, run: RunId, from: Timestamp, to: Timestamp) -> Result<bool> {
+fn move_due(
+    connection: &Connection,
+    run: RunId,
+    from: Timestamp,
+    to: Option<Timestamp>,
+) -> Result<bool> {
     let moved = connection
         .prepare_cached("UPDATE runs SET due_at = ?3 WHERE id = ?1 AND due_at = ?2")?
-        .execute(params![run.as_bytes(), from.as_micros(), to.as_micros()])?;
+        .execute(params![
+            run.as_bytes(),
+            from.as_micros(),
+            to.map(Timestamp::as_micros)
+        ])?;
     Ok(moved == 1)
 }
 

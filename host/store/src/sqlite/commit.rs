@@ -276,7 +276,7 @@ fn update_row(
     let ends = before.completed_at != *completed_at;
     let completed_at = completed_at.map(Timestamp::as_micros);
     let due = match commit.keeps_due {
-        true => due_before,
+        true => due_before.or(commit.due_at),
         false => commit.due_at,
     };
     let due_at = due.map(Timestamp::as_micros);

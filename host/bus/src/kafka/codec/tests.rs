@@ -29,6 +29,8 @@ fn begun(payload: &str) -> WorkItem {
                 plugins: BTreeMap::new(),
                 bounds: None,
                 origin: None,
+                deadline: None,
+                parent: None,
             }),
             at: AT,
         }),
