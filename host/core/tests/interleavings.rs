@@ -1,6 +1,6 @@
 //! Every order in which the things may happen that happen to a run: small workflows, and all interleavings of answers, the
 //! clock, crashes, late news, signals, the ends of other runs, and of somebody who pauses, resumes, cancels, kills and
-//! retries, each a bounded number of times.
+//! retries, and of other runs that compete for a slot, each a bounded number of times.
 //!
 //! The world is that of the engine: a journal that is appended to where its reader expects its end, a row that says when
 //! the run is due, at most one driver, who may be behind the journal, and who may die between writing and doing. In every
@@ -9,7 +9,8 @@
 //! - the journal folds to the run that the driver has in mind;
 //! - a run that has ended stays so, until it is retried;
 //! - each step came to its end once a round, and each of its compensations once, in the reverse order;
-//! - nothing began while the run was held;
+//! - nothing began while the run was held, or before the limit that binds it let it in; and it holds one slot, which it gives
+//!   back, while another run competes for it;
 //! - whatever has happened, the run can still come to an end without anybody's help: nothing waits that nobody wakes.
 //!
 //! `INTERLEAVINGS=deep cargo test -p millwork-core --test interleavings -- --nocapture` looks at many more.
@@ -44,6 +45,7 @@ const CALM: Budget = Budget {
     kills: 0,
     again: 0,
     signals: 0,
+    others: 0,
 };
 
 fn saga() -> Value {
@@ -198,6 +200,75 @@ fn attempts_that_may_be_made_only_once() {
             retries: 1,
             pauses: 1,
             cancels: 1,
+            ..CALM
+        },
+    );
+}
+
+/// One run at a time.
+fn bound() -> Value {
+    json!({"name": "bound", "concurrency": {"limit": 1}, "timeout": "20s", "steps": [
+        {"name": "a", "type": "webhook", "needs": [], "compensate": {"type": "webhook"}},
+        {"name": "nap", "type": "delay", "needs": []},
+    ]})
+}
+
+#[test]
+fn a_run_that_a_limit_binds_is_held_and_cancelled_beside_others() {
+    all_is_well(
+        "bound, cancelled",
+        bound(),
+        Budget {
+            pauses: 1,
+            cancels: 1,
+            others: 1,
+            ..CALM
+        },
+    );
+}
+
+#[test]
+fn a_run_that_a_limit_binds_is_cancelled_and_done_again_beside_others() {
+    all_is_well(
+        "bound, again",
+        bound(),
+        Budget {
+            cancels: 1,
+            again: 1,
+            others: 1,
+            ..CALM
+        },
+    );
+}
+
+#[test]
+fn a_run_that_a_limit_binds_fails_and_its_host_dies() {
+    all_is_well(
+        "bound, failing",
+        bound(),
+        Budget {
+            failures: 1,
+            crashes: 1,
+            again: 1,
+            others: 1,
+            ..CALM
+        },
+    );
+}
+
+#[test]
+fn a_run_that_a_limit_binds_is_killed_while_its_driver_is_behind_and_sent_signals() {
+    all_is_well(
+        "bound, killed",
+        json!({"name": "bound", "concurrency": {"limit": 1}, "steps": [
+            {"name": "ask", "type": "signal", "needs": []},
+            {"name": "a", "type": "webhook", "needs": []},
+        ], "finally": [{"name": "z", "type": "webhook"}]}),
+        Budget {
+            kills: 1,
+            again: 1,
+            signals: 1,
+            others: 1,
             ..CALM
         },
     );

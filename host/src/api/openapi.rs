@@ -17,6 +17,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::guard::SCHEME;
 use super::json::respond;
 use super::problem::{Kind, ProblemBody};
+use super::runs::{IterationResult, Iterations};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,7 +37,7 @@ use super::problem::{Kind, ProblemBody};
         (name = "access", description = "Who may do what, and who did"),
         (name = "operation", description = "For who runs the server"),
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, Iterations, IterationResult)),
     modifiers(&BearerToken),
 )]
 pub(super) struct Document;

@@ -19,7 +19,7 @@ pub(super) use control::{
     resume, retry,
 };
 pub(super) use list::{__path_list, list};
-pub(super) use view::RunDocument;
+pub(super) use view::{IterationResult, Iterations, RunDocument};
 
 use super::Api;
 use super::json::answer;

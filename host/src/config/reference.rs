@@ -256,6 +256,10 @@ mod tests {
         [limits]
         payload_max_bytes = 2097152
         definition_max_bytes = 1048576
+        foreach_items_max = 10000
+        run_outputs_max_bytes = 67108864
+        run_events_max = 250000
+        workflow_depth_max = 8
 
         [log]
         filter = "info"

@@ -293,6 +293,7 @@ async fn a_trigger_answers_with_the_run_it_made(api: &Api) {
         "created_at",
         "started_at",
         "completed_at",
+        "output",
         "error",
         "failure",
         "waiting_for",

@@ -223,7 +223,7 @@ impl Run {
     fn end(&mut self, status: RunStatus, at: Timestamp) {
         self.status = status;
         self.completed_at = Some(at);
-        self.paused_at = None;
+        (self.paused_at, self.awaits_since) = (None, None);
         self.wakes.clear();
     }
 

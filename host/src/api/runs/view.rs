@@ -198,7 +198,7 @@ enum Output<'a> {
 
 /// The iterations of a loop.
 #[derive(Debug, Serialize, ToSchema)]
-struct Iterations<'a> {
+pub(in crate::api) struct Iterations<'a> {
     /// How many there are.
     #[schema(example = 10)]
     total: u32,
@@ -212,7 +212,7 @@ struct Iterations<'a> {
 
 /// An iteration of a loop.
 #[derive(Debug, Serialize, ToSchema)]
-struct IterationResult<'a> {
+pub(in crate::api) struct IterationResult<'a> {
     /// Which, from zero.
     index: u32,
     /// As of a step.

@@ -96,6 +96,7 @@ fn a_run_that_has_not_begun_is_pending_and_so_are_its_steps() {
       "created_at": "2026-11-22T21:46:40.000000Z",
       "started_at": null,
       "completed_at": null,
+      "output": null,
       "error": null,
       "failure": null,
       "waiting_for": null,
@@ -169,11 +170,11 @@ fn a_run_waits_for_what_ends_first_once_nothing_of_it_is_under_way() {
         retrying("count"),
     ];
     insta::assert_snapshot!(told(&both_wait), @r#"
-    "running" waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","failure":{"code":"http-503","message":"Service Unavailable"}}
+    "running" waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","attempt":2,"failure":{"code":"http-503","message":"Service Unavailable"}}
       fetch: "success" 1
       cool-off: "running" 1 waits for {"kind":"time","until":"2026-11-22T21:47:40.000000Z","step":"cool-off"}
       tell: "pending" 0
-      count: "running" 1 waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","failure":{"code":"http-503","message":"Service Unavailable"}}
+      count: "running" 1 waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","attempt":2,"failure":{"code":"http-503","message":"Service Unavailable"}}
     "#);
 }
 
@@ -188,11 +189,11 @@ fn a_signal_without_a_deadline_is_waited_for_after_everything_else() {
       count: "success" 1
     "#);
     insta::assert_snapshot!(told(&[suspended("fetch", &signal), retrying("count")]), @r#"
-    "running" waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","failure":{"code":"http-503","message":"Service Unavailable"}}
+    "running" waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","attempt":2,"failure":{"code":"http-503","message":"Service Unavailable"}}
       fetch: "running" 1 waits for {"kind":"signal","until":null,"step":"fetch","signal":"approved"}
       cool-off: "pending" 0
       tell: "pending" 0
-      count: "running" 1 waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","failure":{"code":"http-503","message":"Service Unavailable"}}
+      count: "running" 1 waits for {"kind":"retry","until":"2026-11-22T21:46:49.000000Z","step":"count","attempt":2,"failure":{"code":"http-503","message":"Service Unavailable"}}
     "#);
 }
 
@@ -219,6 +220,7 @@ fn a_failed_run_says_why_and_what_never_began_stays_pending() {
       "created_at": "2026-11-22T21:46:40.000000Z",
       "started_at": "2026-11-22T21:46:40.500000Z",
       "completed_at": "2026-11-22T21:46:43.000000Z",
+      "output": null,
       "error": "step \"fetch\" failed: not found",
       "failure": {
         "step": "fetch",
