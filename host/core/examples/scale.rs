@@ -54,7 +54,7 @@ fn main() {
         );
         drive(
             &format!("chain of {steps}"),
-            json!({"name": "chain", "steps": chain.collect::<Vec<_>>()}),
+            &json!({"name": "chain", "steps": chain.collect::<Vec<_>>()}),
             &json!({"n": 1}),
             0,
         );
@@ -67,13 +67,13 @@ fn main() {
     };
     drive(
         "400 beside each other, then one",
-        fan(400, 1),
+        &fan(400, 1),
         &json!({}),
         0,
     );
     drive(
         "each of 500 waits for 500 others",
-        fan(500, 500),
+        &fan(500, 500),
         &json!({}),
         0,
     );
@@ -86,7 +86,7 @@ fn main() {
         ]});
         drive(
             &format!("foreach of {items}"),
-            definition,
+            &definition,
             &json!({"items": list, "customer": "Ada"}),
             0,
         );
@@ -95,18 +95,18 @@ fn main() {
         let definition = json!({"name": "poll", "steps": [{"name": "poll", "type": "x"}]});
         drive(
             &format!("a poll of {events} events"),
-            definition,
+            &definition,
             &json!({}),
             events / 2,
         );
     }
     let large = json!({"name": "large", "steps": (0..60).map(|n| json!({"name": format!("s{n}"), "type": "large"})).collect::<Vec<_>>()});
-    drive("60 outputs of 1 MiB", large, &json!({}), 0);
+    drive("60 outputs of 1 MiB", &large, &json!({}), 0);
 }
 
 /// Drives a run to its end, each attempt coming back at once; one of a poll first sleeps and is called again so often.
-fn drive(name: &str, definition: Value, payload: &Value, sleeps: usize) {
-    let graph = graph(&definition);
+fn drive(name: &str, definition: &Value, payload: &Value, sleeps: usize) {
+    let graph = graph(definition);
     let before = resident_bytes();
     let created = RunCreated {
         workflow: WorkflowId::from_parts(START, [1; 10]),

@@ -24,10 +24,10 @@ use model::{Budget, explore};
 use serde_json::{Value, json};
 
 /// Explores a workflow, and says how many states it has.
-fn all_is_well(name: &str, workflow: Value, budget: Budget) {
+fn all_is_well(name: &str, workflow: &Value, budget: Budget) {
     let is_deep = std::env::var_os("INTERLEAVINGS").is_some();
     let budget = if is_deep { budget.deep() } else { budget };
-    let explored = explore(&workflow, budget);
+    let explored = explore(workflow, budget);
     println!(
         "{name}: {} states, {} transitions, {} of them ends",
         explored.states, explored.transitions, explored.ends
@@ -60,7 +60,7 @@ fn saga() -> Value {
 fn a_saga_that_is_held_and_cancelled_and_whose_host_dies() {
     all_is_well(
         "saga, held",
-        saga(),
+        &saga(),
         Budget {
             pauses: 1,
             cancels: 1,
@@ -74,7 +74,7 @@ fn a_saga_that_is_held_and_cancelled_and_whose_host_dies() {
 fn a_saga_that_fails_and_is_done_again() {
     all_is_well(
         "saga, again",
-        saga(),
+        &saga(),
         Budget {
             failures: 1,
             again: 1,
@@ -88,7 +88,7 @@ fn a_saga_that_fails_and_is_done_again() {
 fn a_saga_that_is_killed_and_done_again_while_its_driver_is_behind() {
     all_is_well(
         "saga, killed",
-        saga(),
+        &saga(),
         Budget {
             kills: 1,
             again: 1,
@@ -102,7 +102,7 @@ fn a_saga_that_is_killed_and_done_again_while_its_driver_is_behind() {
 fn waits_for_the_clock_and_a_signal_and_a_time_limit() {
     all_is_well(
         "waits",
-        json!({"name": "waits", "timeout": "20s", "steps": [
+        &json!({"name": "waits", "timeout": "20s", "steps": [
             {"name": "nap", "type": "delay", "needs": [], "compensate": {"type": "webhook"}},
             {"name": "ask", "type": "signal", "needs": []},
         ], "on_failure": [{"name": "alert", "type": "webhook"}]}),
@@ -119,7 +119,7 @@ fn waits_for_the_clock_and_a_signal_and_a_time_limit() {
 fn attempts_that_fail_and_are_made_again_while_the_run_is_held() {
     all_is_well(
         "retries",
-        json!({"name": "retries", "steps": [
+        &json!({"name": "retries", "steps": [
             {"name": "a", "type": "webhook", "needs": [], "compensate": {"type": "webhook"}},
             {"name": "b", "type": "webhook", "needs": [], "retry": {"jitter": "none"}},
         ]}),
@@ -137,7 +137,7 @@ fn attempts_that_fail_and_are_made_again_while_the_run_is_held() {
 fn a_loop_that_passes_errors_over_and_is_undone() {
     all_is_well(
         "loop",
-        json!({"name": "loop", "steps": [
+        &json!({"name": "loop", "steps": [
             {"name": "each", "type": "webhook", "foreach": [1, 2, 3], "max_parallel": 2, "on_error": "continue",
              "compensate": {"type": "webhook"}},
         ]}),
@@ -155,7 +155,7 @@ fn a_loop_that_passes_errors_over_and_is_undone() {
 fn a_loop_that_fails_and_is_done_again() {
     all_is_well(
         "loop, again",
-        json!({"name": "loop", "steps": [
+        &json!({"name": "loop", "steps": [
             {"name": "each", "type": "webhook", "foreach": [1, 2, 3], "max_parallel": 2, "compensate": {"type": "webhook"}},
             {"name": "last", "type": "webhook"},
         ]}),
@@ -172,7 +172,7 @@ fn a_loop_that_fails_and_is_done_again() {
 fn a_step_that_is_another_run() {
     all_is_well(
         "child",
-        json!({"name": "child", "steps": [
+        &json!({"name": "child", "steps": [
             {"name": "a", "type": "webhook", "compensate": {"type": "webhook"}},
             {"name": "ship", "type": "workflow", "config": {"workflow": "shipping"}},
             {"name": "b", "type": "webhook", "needs": ["a"]},
@@ -191,7 +191,7 @@ fn a_step_that_is_another_run() {
 fn attempts_that_may_be_made_only_once() {
     all_is_well(
         "once",
-        json!({"name": "once", "steps": [
+        &json!({"name": "once", "steps": [
             {"name": "a", "type": "webhook", "delivery": "at-most-once", "retry": {"max_attempts": 2}},
             {"name": "b", "type": "webhook", "delivery": "at-most-once", "on_error": "continue"},
         ], "finally": [{"name": "z", "type": "webhook", "delivery": "at-most-once"}]}),
@@ -217,7 +217,7 @@ fn bound() -> Value {
 fn a_run_that_a_limit_binds_is_held_and_cancelled_beside_others() {
     all_is_well(
         "bound, cancelled",
-        bound(),
+        &bound(),
         Budget {
             pauses: 1,
             cancels: 1,
@@ -231,7 +231,7 @@ fn a_run_that_a_limit_binds_is_held_and_cancelled_beside_others() {
 fn a_run_that_a_limit_binds_is_cancelled_and_done_again_beside_others() {
     all_is_well(
         "bound, again",
-        bound(),
+        &bound(),
         Budget {
             cancels: 1,
             again: 1,
@@ -245,7 +245,7 @@ fn a_run_that_a_limit_binds_is_cancelled_and_done_again_beside_others() {
 fn a_run_that_a_limit_binds_fails_and_its_host_dies() {
     all_is_well(
         "bound, failing",
-        bound(),
+        &bound(),
         Budget {
             failures: 1,
             crashes: 1,
@@ -260,7 +260,7 @@ fn a_run_that_a_limit_binds_fails_and_its_host_dies() {
 fn a_run_that_a_limit_binds_is_killed_while_its_driver_is_behind_and_sent_signals() {
     all_is_well(
         "bound, killed",
-        json!({"name": "bound", "concurrency": {"limit": 1}, "steps": [
+        &json!({"name": "bound", "concurrency": {"limit": 1}, "steps": [
             {"name": "ask", "type": "signal", "needs": []},
             {"name": "a", "type": "webhook", "needs": []},
         ], "finally": [{"name": "z", "type": "webhook"}]}),

@@ -243,7 +243,7 @@ fn redraw(event: &mut Event, time: Timestamp, text: &str, json: &Json, bytes: &[
         },
         Event::RunSucceeded { output } => *output = Some(json.clone()),
         Event::RunPaused { reason } | Event::RunKilled { reason } => {
-            *reason = Some(text.to_owned())
+            *reason = Some(text.to_owned());
         }
         Event::RunRetried {
             reset, deadline, ..

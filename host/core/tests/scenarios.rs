@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use millwork_core::command::{AttemptReturned, ChildEnd, Command, From, Retry, Signal};
 use millwork_core::effect::Effect;
 use millwork_core::event::{LogLevel, LogLine};
+use millwork_core::graph::Graph;
 use millwork_core::id::RunId;
 use millwork_core::json::Json;
 use millwork_core::limits::Limits;
@@ -187,9 +188,10 @@ impl Scene {
         if words.take("with") {
             version += 1;
             let document = words.json()?;
-            self.world
-                .replace_workflow(document.value())
+            let mut graph = Graph::load(document.value(), &self.world.graph.env)
                 .map_err(|problems| format!("the definition does not hold: {problems:#?}"))?;
+            graph.limits = self.world.graph.limits;
+            self.world.graph = graph;
         }
         Ok(Command::Retry(Box::new(Retry {
             from,

@@ -4,10 +4,12 @@ mod control;
 mod list;
 mod origin;
 mod status;
+mod step;
 mod turn;
 mod view;
 #[cfg(test)]
 mod view_tests;
+mod waiting;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +21,8 @@ pub(super) use control::{
     resume, retry,
 };
 pub(super) use list::{__path_list, list};
-pub(super) use view::{IterationResult, Iterations, RunDocument};
+pub(super) use step::{IterationResult, Iterations};
+pub(super) use view::RunDocument;
 
 use super::Api;
 use super::json::answer;

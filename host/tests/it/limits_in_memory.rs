@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use millwork::engine::{Error, Options, RunView, Trigger};
+use millwork::engine::{Error, Options, RetryFrom, RetryWith, RunView, Trigger};
 use millwork_core::command::Signal;
 use millwork_core::event::Event;
 use millwork_core::id::{RunId, WorkflowId};
@@ -178,6 +178,97 @@ async fn a_run_that_sleeps_keeps_its_slot() {
     holds(&harness, second).await;
     harness.clock.advance(61 * SECOND);
     harness.succeeded(second).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_done_again_waits_for_its_turn_once_more() {
+    let meter = Meter::new();
+    let harness = harness(&meter);
+    let workflow = harness.create(one_at_a_time("queue")).await;
+    let first = harness.trigger(workflow, json!({"key": "ada"})).await;
+    holds(&harness, first).await;
+    meter.let_go(1);
+    harness.succeeded(first).await;
+    let second = harness.trigger(workflow, json!({"key": "ada"})).await;
+    holds(&harness, second).await;
+    let again = |run| {
+        let retried = harness
+            .engine
+            .retry_run(run, RetryFrom::Start, RetryWith::Pinned);
+        async { retried.await.expect("it has ended") }
+    };
+    let view = again(first).await;
+    assert_eq!(position(&view), Some((LimitKind::Concurrency, 1)));
+    harness.settle().await;
+    assert_eq!(meter.now(), 1, "the second has the slot");
+    meter.let_go(1);
+    harness.succeeded(second).await;
+    holds(&harness, first).await;
+    assert_eq!(meter.now(), 1);
+    meter.let_go(1);
+    harness.succeeded(first).await;
+    // With nobody before it, it is let in at once.
+    assert!(!again(first).await.run.awaits_admission());
+    meter.let_go(1);
+    harness.succeeded(first).await;
+    assert_eq!(meter.most(), 1);
+    assert_eq!(limits(&harness).await, [], "no slot is left over");
+}
+
+#[tokio::test]
+async fn a_full_key_refuses_a_run_that_is_to_be_done_again_where_its_workflow_says_so() {
+    let meter = Meter::new();
+    let harness = harness(&meter);
+    let workflow = harness.create(one_at_a_time("reject")).await;
+    let first = harness.trigger(workflow, json!({"key": "ada"})).await;
+    meter.let_go(1);
+    harness.succeeded(first).await;
+    let second = harness.trigger(workflow, json!({"key": "ada"})).await;
+    holds(&harness, second).await;
+    let refused = harness
+        .engine
+        .retry_run(first, RetryFrom::Start, RetryWith::Pinned);
+    let refused = refused.await.map(|view| view.run.status());
+    assert!(
+        matches!(refused, Err(Error::LimitReached { .. })),
+        "{refused:?}"
+    );
+    let run = harness.run(first).await.run;
+    assert_eq!(run.status(), RunStatus::Success, "it is as it was");
+    meter.let_go(1);
+    harness.succeeded(second).await;
+}
+
+#[tokio::test]
+async fn a_run_that_waits_is_held_and_let_go_without_losing_its_place() {
+    let meter = Meter::new();
+    let harness = harness(&meter);
+    let workflow = harness.create(one_at_a_time("queue")).await;
+    let first = harness.trigger(workflow, json!({"key": "ada"})).await;
+    holds(&harness, first).await;
+    let second = harness.trigger(workflow, json!({"key": "ada"})).await;
+    let paused = harness.engine.pause_run(second, None).await;
+    assert_eq!(
+        paused.expect("it has not ended").run.status(),
+        RunStatus::Paused
+    );
+    meter.let_go(2);
+    harness.succeeded(first).await;
+    harness.settle().await;
+    assert_eq!(meter.now(), 0, "nothing of it begins while it is held");
+    harness.engine.resume_run(second).await.expect("it is held");
+    harness.succeeded(second).await;
+    let third = harness.trigger(workflow, json!({"key": "ada"})).await;
+    let fourth = harness.trigger(workflow, json!({"key": "ada"})).await;
+    holds(&harness, third).await;
+    harness
+        .engine
+        .kill_run(fourth, None)
+        .await
+        .expect("it waits");
+    meter.let_go(1);
+    harness.succeeded(third).await;
+    assert_eq!(limits(&harness).await, [], "no slot is left over");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Deciding<'_> {
             Command::Resume => self.resume(),
             // Nothing has begun, so nothing is to be undone or closed with it.
             Command::Cancel { reason } => self.record(Event::RunCancelled { reason }),
-            Command::Kill { reason } => self.kill(reason),
+            Command::Kill { reason } => self.record(Event::RunKilled { reason }),
             Command::Retry(retry) => self.retry(*retry)?,
             Command::CompleteAttempt(returned) => {
                 return Err(Rejection::StaleAttempt {

@@ -122,14 +122,6 @@ impl World {
         decided
     }
 
-    /// The workflow gets a new version, for a run that is retried with it.
-    pub(crate) fn replace_workflow(&mut self, document: &Value) -> Result<(), Vec<Problem>> {
-        let mut graph = Graph::load(document, &self.graph.env)?;
-        graph.limits = self.graph.limits;
-        self.graph = graph;
-        Ok(())
-    }
-
     /// Forgets the live run, and reads it back from its journal.
     pub(crate) fn crash(&mut self) {
         self.live = fold(&self.journal);

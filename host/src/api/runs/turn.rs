@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::super::json::Time;
 use super::super::limits::LimitKind;
-use super::view::WaitingFor;
+use super::waiting::WaitingFor;
 
 /// What a run waits for: a limit of its workflow that has not let it begin, or what a step of it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

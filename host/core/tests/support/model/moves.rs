@@ -266,7 +266,7 @@ impl Model {
                 state
                     .children
                     .entry(child)
-                    .or_insert((step.clone(), Child::Runs));
+                    .or_insert_with(|| (step.clone(), Child::Runs));
                 suspended(Until::Run(child))
             }
             (Answer::Good, _) => Ok(Outcome::Completed(Json::from(json!({"n": 1})))),

@@ -44,10 +44,10 @@ impl Model {
                 again(From::Start)
             }
         };
-        self.from_outside(state, command)
+        self.write_outside(state, command)
     }
 
-    pub(super) fn from_outside(&self, state: &mut State, command: Command) -> Option<()> {
+    pub(super) fn write_outside(&self, state: &mut State, command: Command) -> Option<()> {
         let waited = state.run.awaits_admission();
         let mut run = state.run.clone();
         let mut decision = decide(&self.graph, &mut run, command, state.now).ok()?;
@@ -101,6 +101,6 @@ impl Model {
             error: None,
         };
         // Where the parent has ended, there is nobody to tell.
-        let _ = self.from_outside(state, Command::EndChild(Box::new(end)));
+        let _ = self.write_outside(state, Command::EndChild(Box::new(end)));
     }
 }
