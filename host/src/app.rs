@@ -121,11 +121,18 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         Arc::clone(&store),
         Arc::clone(&bus),
         Arc::clone(&loaded.plugins) as Arc<dyn millwork_plugin::PluginRuntime>,
-        clock,
+        Arc::clone(&clock),
         options(&config),
     );
+    let source = match role.executes() {
+        true => messaging::source(&config, clock)?,
+        false => None,
+    };
     if role.executes() {
         execute(&engine, &bus, &config);
+    }
+    if let Some(source) = &source {
+        engine.start_reading(Arc::clone(source));
     }
     tokio::spawn(storage::watch(held, closing.clone()));
     tokio::spawn(Arc::clone(&shelf).watch(closing.clone()));
@@ -152,6 +159,9 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     };
     banner::print(address, role, &config, &loaded);
     server.serve(router, closing).await;
+    if let Some(source) = &source {
+        source.leave().await;
+    }
     engine.shut_down(config.server.shutdown_timeout).await;
     tracing::info!("stopped");
     Ok(())
@@ -193,6 +203,7 @@ fn options(config: &Config) -> Options {
         claim_timeout: config.engine.claim_timeout,
         commit_elision: config.engine.commit_elision,
         idempotency_kept: config.engine.idempotency_kept,
+        payload_max_bytes: config.limits.payload_max_bytes.get(),
         retention: config.engine.finished_kept,
         env: Arc::new(env.collect()),
         limits: millwork_core::limits::Limits {

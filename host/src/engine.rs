@@ -25,6 +25,7 @@ mod retention;
 mod schedule;
 mod shared;
 mod ticks;
+mod topics;
 mod trigger;
 mod triggers;
 mod waiters;
@@ -86,6 +87,8 @@ pub struct Options {
     pub commit_elision: bool,
     /// How long an idempotency key is remembered.
     pub idempotency_kept: Duration,
+    /// Bytes that a message on a topic may have which starts a run.
+    pub payload_max_bytes: usize,
     /// How long a finished run is kept; for ever where absent.
     pub retention: Option<Duration>,
     /// What `env` means in expressions.
@@ -104,6 +107,7 @@ impl Default for Options {
             claim_timeout: Duration::from_secs(15),
             commit_elision: true,
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
+            payload_max_bytes: 2 << 20,
             retention: None,
             env: Arc::new(Value::Object(serde_json::Map::new())),
             limits: Limits::default(),

@@ -25,6 +25,10 @@ pub const TICKS_FIRED: &str = "millwork_schedule_ticks_total";
 pub const TICKS_REFUSED: &str = "millwork_schedule_ticks_refused_total";
 /// How much later than its tick a schedule has started its run.
 pub const TICK_LATENESS_SECONDS: &str = "millwork_schedule_lateness_seconds";
+/// Messages on topics that have started a run.
+pub const MESSAGES_TAKEN: &str = "millwork_messages_total";
+/// Messages on topics that were put aside.
+pub const MESSAGES_ASIDE: &str = "millwork_messages_aside_total";
 /// Runs that ended; `status`.
 pub const RUNS_COMPLETED: &str = "millwork_runs_completed_total";
 /// From the creation of a run to its end; `status`.
@@ -120,6 +124,11 @@ pub const METRICS: &[Metric] = &[
         Unit::Seconds,
         SECONDS,
         "How much later than its tick a schedule has started its run",
+    ),
+    counter(MESSAGES_TAKEN, "Messages on topics that have started a run"),
+    counter(
+        MESSAGES_ASIDE,
+        "Messages on topics that were put aside: no JSON, or not what a workflow takes",
     ),
     counter(RUNS_COMPLETED, "Runs that ended, by status"),
     histogram(

@@ -12,6 +12,7 @@ mod offsets;
 mod options;
 mod producer;
 mod replay;
+mod source;
 mod threads;
 mod topics;
 
@@ -30,6 +31,7 @@ use listener::Notices;
 pub use options::{Now, Options, Roles, Topics};
 use producer::{Producer, Sent};
 pub use replay::read_all;
+pub use source::KafkaSource;
 use threads::{Stop, Worker};
 
 /// How long the first message may take.

@@ -8,6 +8,7 @@
 pub mod conformance;
 pub mod kafka;
 pub mod local;
+pub mod source;
 pub mod telemetry;
 
 use std::fmt;

@@ -139,6 +139,15 @@ fn key(place: &'static str, key: &Template, scope: &dyn Scope) -> Result<String,
     Ok(text)
 }
 
+/// What is known of a workflow.
+pub(crate) fn told_of(graph: &Graph, workflow: WorkflowId, version: u32) -> Found<'static> {
+    Found::Value(Cow::Owned(json!({
+        "id": workflow.to_string(),
+        "version": version,
+        "name": graph.name,
+    })))
+}
+
 /// What is known before a run begins.
 struct StartScope<'a> {
     graph: &'a Graph,
@@ -151,11 +160,7 @@ impl Scope for StartScope<'_> {
     fn find(&self, name: &str) -> Option<Found<'_>> {
         match name {
             "payload" => Some(Found::Document(self.payload)),
-            "workflow" => Some(Found::Value(Cow::Owned(json!({
-                "id": self.workflow.to_string(),
-                "version": self.version,
-                "name": self.graph.name,
-            })))),
+            "workflow" => Some(told_of(self.graph, self.workflow, self.version)),
             "env" => Some(Found::Value(Cow::Borrowed(&*self.graph.env))),
             _ => None,
         }

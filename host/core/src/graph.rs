@@ -5,6 +5,7 @@
 
 mod build;
 mod child;
+mod message;
 mod names;
 mod order;
 

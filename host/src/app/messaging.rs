@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use millwork_bus::kafka::{Kafka, Options, Roles, Topics};
+use millwork_bus::kafka::{Kafka, KafkaSource, Options, Roles, Topics};
+use millwork_bus::source::Source;
 use millwork_bus::{Bus, Local};
 
 use super::role::Role;
@@ -34,6 +35,14 @@ pub(super) async fn join(
             })?))
         }
     }
+}
+
+/// Where topics of others come from, where there is Kafka.
+pub(super) fn source(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn Source>>> {
+    Ok(match config.bus() {
+        BusKind::Local => None,
+        BusKind::Kafka => Some(Arc::new(KafkaSource::new(kafka(config, clock)?))),
+    })
 }
 
 fn kafka(config: &Config, clock: Arc<dyn Clock>) -> Result<Options> {

@@ -70,13 +70,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Nothing here reads topics for workflows, so a workflow that waits for one would wait for ever.
+    /// Without Kafka nobody reads topics, so a workflow that waits for one would wait for ever.
     fn refuse_topics(&self, graph: &Graph) -> Result<(), Error> {
+        if self.0.bus.is_shared() {
+            return Ok(());
+        }
         let topics = graph.triggers.iter().enumerate();
         let problems = topics.filter(|(_, trigger)| matches!(trigger, Defined::Kafka(_)));
         let problems: Vec<_> = problems
             .map(|(number, _)| {
-                let message = "\"kafka\" is known, but this host does not read topics for workflows: have their messages sent to an inbound webhook";
+                let message = "\"kafka\" needs a host that runs with Kafka (`bus = \"kafka\"` in its configuration), and this one does not: have the messages sent to an inbound webhook";
                 Problem::new(format!("/triggers/{number}/type"), message)
             })
             .collect();
@@ -161,7 +164,7 @@ impl Engine {
 }
 
 /// An identifier begins with the milliseconds of its time.
-fn made_at(workflow: WorkflowId) -> Timestamp {
+pub(super) fn made_at(workflow: WorkflowId) -> Timestamp {
     let millis = workflow.as_bytes()[..6]
         .iter()
         .fold(0, |millis, byte| millis << 8 | i64::from(*byte));

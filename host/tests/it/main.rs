@@ -16,3 +16,4 @@ mod plugins;
 mod process;
 mod schedules_in_memory;
 mod signals_in_memory;
+mod topics_in_memory;

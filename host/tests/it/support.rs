@@ -5,3 +5,4 @@ pub(crate) mod harness;
 pub(crate) mod hub;
 pub(crate) mod scripted;
 pub(crate) mod stoppable;
+pub(crate) mod topics;

@@ -10,6 +10,7 @@ use super::*;
 use crate::conformance::{ITEMS_MAX, NOW, Subject};
 
 mod faults;
+mod sources;
 
 pub(super) type Cluster = MockCluster<'static, DefaultProducerContext>;
 
