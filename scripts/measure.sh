@@ -31,6 +31,9 @@ measure() {
 
   measure contract
   measure throughput --runs 20000 --steps 3
+  measure shapes --runs 20
+  measure throughput --runs 20000 --steps 1
+  measure throughput --runs 20000 --steps 9
   measure delays --runs 2000 --seconds 1
   measure mix --users 1000
   measure triggers --connections 64,1000 --seconds 8 --steps 0,3

@@ -14,6 +14,7 @@ pub mod null_server;
 pub mod process;
 pub mod report;
 pub mod runs;
+pub mod shapes;
 pub mod sink;
 pub mod sleepers;
 pub mod throughput;

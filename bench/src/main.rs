@@ -9,7 +9,9 @@ use millwork_bench::null_server::{self, NullServer};
 use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
 use millwork_bench::sink::{self, Sink, Temper};
-use millwork_bench::{cluster, contract, crash, delays, mix, sleepers, throughput, triggers};
+use millwork_bench::{
+    cluster, contract, crash, delays, mix, shapes, sleepers, throughput, triggers,
+};
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
 #[global_allocator]
@@ -38,6 +40,8 @@ enum Command {
     Triggers(Against<triggers::Options>),
     /// Completed runs a second, and how long a single one takes.
     Throughput(Against<throughput::Options>),
+    /// How long single runs take that are long, wide or repeat themselves.
+    Shapes(Against<shapes::Options>),
     /// The everyday mix of many users.
     Mix(Against<mix::Options>),
     /// Walk through the API and the connectors and compare with what they promise.
@@ -144,6 +148,13 @@ async fn run(command: Command) -> Result<()> {
             show(
                 "throughput",
                 &throughput::run(target.address, &against.options).await?,
+            )
+        }
+        Command::Shapes(against) => {
+            let target = against.target().await?;
+            show(
+                "shapes",
+                &shapes::run(target.address, &against.options).await?,
             )
         }
         Command::Mix(against) => {
