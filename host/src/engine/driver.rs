@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use millwork_core::command::{AttemptReturned, Command};
 use millwork_core::decide::{Decision, Rejection, decide};
 use millwork_core::effect::Effect;
@@ -33,7 +33,7 @@ use crate::clock::Clock;
 use crate::telemetry;
 use attempts::UnderWay;
 use held::Held;
-use order::{Next, Order};
+use order::{Gathered, Next, Order};
 
 /// The first wait after the store failed; each further one is twice as long, up to the longest.
 const STORE_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -85,7 +85,7 @@ impl<'e> Driver<'e> {
         self.carry_out([Order::of(Command::TakeUp)].into()).await?;
         while !self.attempts.is_empty() {
             match self.next_order().await {
-                Next::Order(order) => self.carry_out([order].into()).await?,
+                Next::Orders(orders) => self.carry_out(orders).await?,
                 Next::LookAgain => self.look_again().await?,
             }
         }
@@ -142,35 +142,49 @@ impl<'e> Driver<'e> {
         tokio::select! {
             // An attempt that is done is looked at first: most are done at once, and nothing else is even asked.
             biased;
-            Some(returned) = self.attempts.next() => {
-                let is_it = |attempt: &UnderWay| attempt.step == returned.step;
-                let is_pure = self.under_way.iter().any(|attempt| is_it(attempt) && attempt.is_pure);
-                self.under_way.retain(|attempt| !is_it(attempt));
-                let command = Command::CompleteAttempt(Box::new(returned));
-                Next::Order(Order { command, may_be_held: is_pure })
-            }
+            Some(returned) = self.attempts.next() => Next::Orders(self.gather(returned)),
             () = self.handle.happened() => Next::LookAgain,
-            () = sleep_until(&**clock, wake_at) => Next::Order(Order::of(Command::Wake)),
+            () = sleep_until(&**clock, wake_at) => Next::Orders([Order::of(Command::Wake)].into()),
             () = sleep_until(&**clock, record_at) => self.record_start(record_at),
         }
     }
 
-    fn record_start(&mut self, record_at: Option<Timestamp>) -> Next {
-        match self
-            .under_way
-            .iter_mut()
-            .find(|attempt| attempt.record_at == record_at)
-        {
-            Some(attempt) => {
-                attempt.record_at = None;
-                Next::Order(Order::of(Command::RecordStart {
-                    step: attempt.step.clone(),
-                    attempt: attempt.attempt,
-                    round: self.run.round(),
-                }))
-            }
-            None => Next::LookAgain,
+    /// What came back, and whatever else is there by now: it is written together.
+    fn gather(&mut self, returned: AttemptReturned) -> VecDeque<Order> {
+        let mut orders = VecDeque::new();
+        let mut next = Some(returned);
+        while let Some(returned) = next {
+            let is_it = |attempt: &UnderWay| attempt.step == returned.step;
+            let mut of_it = self.under_way.iter().filter(|attempt| is_it(attempt));
+            let may_be_held = of_it.any(|attempt| attempt.is_pure);
+            self.under_way.retain(|attempt| !is_it(attempt));
+            let command = Command::CompleteAttempt(Box::new(returned));
+            orders.push_back(Order {
+                command,
+                may_be_held,
+            });
+            let has_room = orders.len() < Gathered::ORDERS_MAX;
+            next = has_room
+                .then(|| self.attempts.next().now_or_never().flatten())
+                .flatten();
         }
+        orders
+    }
+
+    /// The attempts that have been under way for so long by this time.
+    fn record_start(&mut self, by: Option<Timestamp>) -> Next {
+        let round = self.run.round();
+        let is_due = |attempt: &&mut UnderWay| attempt.record_at.is_some_and(|at| Some(at) <= by);
+        let due = self.under_way.iter_mut().filter(is_due);
+        let orders = due.take(Gathered::ORDERS_MAX).map(|attempt| {
+            attempt.record_at = None;
+            Order::of(Command::RecordStart {
+                step: attempt.step.clone(),
+                attempt: attempt.attempt,
+                round,
+            })
+        });
+        Next::Orders(orders.collect())
     }
 
     /// Decides, commits, and begins what is to be done; again from the journal where somebody else was faster.
@@ -178,42 +192,30 @@ impl<'e> Driver<'e> {
         let mut needs_resync = false;
         let mut pause = STORE_PAUSE_FIRST;
         loop {
-            let order = match orders.pop_front() {
-                Some(order) => order,
-                None if needs_resync => {
-                    needs_resync = false;
-                    Order::of(self.resync())
-                }
-                None => return Ok(()),
-            };
             let next_seq = self.run.next_seq();
             let now = self.engine.0.clock.now();
-            let mut decision = match decide(&self.graph, &mut self.run, order.command.clone(), now)
+            let mut gathered = self.decide_on(&mut orders, now);
+            if gathered.records.is_empty()
+                && (self.held.is_empty() || self.are_pure(&gathered.effects))
             {
-                Ok(decision) => decision,
-                Err(rejection) => {
-                    self.note(&rejection);
-                    continue;
+                self.begin(gathered.effects);
+                if orders.is_empty() {
+                    if !std::mem::take(&mut needs_resync) {
+                        return Ok(());
+                    }
+                    orders.push_back(Order::of(self.resync()));
                 }
-            };
-            if self.may_hold(&order, &decision, now) {
-                self.held
-                    .hold(next_seq, order.command, decision.records, now);
-                self.begin(decision.effects);
-                continue;
-            }
-            if decision.records.is_empty()
-                && (self.held.is_empty() || self.are_pure(&decision.effects))
-            {
-                self.begin(decision.effects);
                 continue;
             }
             // Until all of it is done, the row says that the run is in hand.
             let has_more = needs_resync || !orders.is_empty();
             let first_seq = self.held.first_seq(next_seq);
             let (mut all, held) = self.held.take();
-            all.append(&mut decision.records);
-            decision.records = all;
+            all.append(&mut gathered.records);
+            let decision = Decision {
+                records: all,
+                effects: gathered.effects,
+            };
             let (commit, wait) = self.prepare(first_seq, &decision, has_more, now);
             let (due_at, records) = (commit.due_at, commit.records.clone());
             let committed = self.engine.0.committer.commit(commit).await;
@@ -239,15 +241,38 @@ impl<'e> Driver<'e> {
                 self.written(&decision, due_at);
                 self.begin(decision.effects);
             } else {
-                // What was held and the command again, since they may still hold; then whatever the journal's new end has set
+                // What was held and the commands again, since they may still hold; then whatever the journal's new end has set
                 // free.
-                orders.push_front(order);
+                for order in gathered.orders.into_iter().rev() {
+                    orders.push_front(order);
+                }
                 held.into_iter()
                     .rev()
                     .for_each(|command| orders.push_front(Order::again(command)));
                 needs_resync = true;
             }
         }
+    }
+
+    /// Decides on one order after the other, up to as many as are written at once. What may be held is held, and goes on.
+    fn decide_on(&mut self, orders: &mut VecDeque<Order>, now: Timestamp) -> Gathered {
+        let mut gathered = Gathered::default();
+        while !gathered.is_full()
+            && let Some(order) = orders.pop_front()
+        {
+            let next_seq = self.run.next_seq();
+            let decided = decide(&self.graph, &mut self.run, order.command.clone(), now);
+            match decided {
+                Err(rejection) => self.note(&rejection),
+                Ok(decision) if gathered.is_empty() && self.may_hold(&order, &decision, now) => {
+                    self.held
+                        .hold(next_seq, order.command, decision.records, now);
+                    self.begin(decision.effects);
+                }
+                Ok(decision) => gathered.add(order, decision),
+            }
+        }
+        gathered
     }
 
     /// Whether what was decided may be written later, with what follows: where nothing that acts has to do with it.
