@@ -22,6 +22,7 @@ mod schedules;
 mod secrets;
 pub mod server;
 mod signals;
+mod stats;
 mod tokens;
 mod trigger;
 mod workflows;
@@ -35,6 +36,7 @@ use axum::http::StatusCode;
 use axum::routing::{any, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use millwork_core::access::Scope;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -75,11 +77,19 @@ pub struct Parts {
     pub body_timeout: Duration,
     /// The longest wait that a trigger may ask for.
     pub wait_max: Duration,
+    /// How many streams of events may be open at a time.
+    pub streams_max: NonZeroUsize,
 }
 
 /// The API's state, one for all requests.
 #[derive(Clone)]
-struct Api(Arc<Parts>);
+struct Api(Arc<Shared>);
+
+/// What all requests share.
+struct Shared {
+    parts: Parts,
+    streams: Arc<Semaphore>,
+}
 
 /// Every route there is, with what it takes and its description. Without a gate there is only the description.
 fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
@@ -90,10 +100,21 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(open(routes!(root::hello)))
         .routes(write(routes!(workflows::create)))
+        .routes(read(routes!(workflows::list)))
+        .routes(read(routes!(workflows::validate)))
         .routes(read(routes!(workflows::show)))
+        .routes(write(routes!(workflows::update)))
+        .routes(write(routes!(workflows::remove)))
+        .routes(write(routes!(workflows::restore)))
+        .routes(read(routes!(workflows::versions)))
+        .routes(read(routes!(workflows::show_version)))
+        .routes(read(routes!(workflows::diff)))
         .routes(trigger(routes!(trigger::trigger)))
         .routes(read(routes!(runs::list)))
         .routes(read(routes!(runs::show)))
+        .routes(read(routes!(runs::events)))
+        .routes(read(routes!(stats::stats)))
+        .routes(read(routes!(runs::logs)))
         .routes(write(routes!(runs::cancel)))
         .routes(write(routes!(runs::kill)))
         .routes(write(routes!(runs::pause)))
@@ -136,7 +157,7 @@ pub fn worker_router(parts: Parts) -> Router {
         .split_for_parts();
     routes
         .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
-        .with_state(Api(Arc::new(parts)))
+        .with_state(Api::new(parts))
 }
 
 /// The API.
@@ -151,55 +172,67 @@ pub fn router(parts: Parts) -> Router {
         .route("/hooks/{*path}", hooks)
         .merge(pages.layer(Observe::new("/docs")))
         .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
-        .with_state(Api(Arc::new(parts)))
+        .with_state(Api::new(parts))
 }
 
 impl Api {
+    fn new(parts: Parts) -> Self {
+        let most = parts.streams_max.get().min(Semaphore::MAX_PERMITS);
+        let streams = Arc::new(Semaphore::new(most));
+        Self(Arc::new(Shared { parts, streams }))
+    }
+
+    /// Takes a place for a stream of events. Says how many there are, where all are taken.
+    fn take_stream(&self) -> Result<OwnedSemaphorePermit, NonZeroUsize> {
+        let taken = Arc::clone(&self.0.streams).try_acquire_owned();
+        taken.map_err(|_| self.0.parts.streams_max)
+    }
+
     fn engine(&self) -> &Engine {
-        &self.0.engine
+        &self.0.parts.engine
     }
 
     fn gate(&self) -> &Gate {
-        &self.0.gate
+        &self.0.parts.gate
     }
 
     fn shelf(&self) -> &Shelf {
-        &self.0.shelf
+        &self.0.parts.shelf
     }
 
     fn safe(&self) -> &Safe {
-        &self.0.safe
+        &self.0.parts.safe
     }
 
     fn wasm_limit(&self) -> Limit {
         Limit {
             what: "the component",
-            bytes: self.0.wasm_max_bytes,
+            bytes: self.0.parts.wasm_max_bytes,
             around_bytes: 0,
             setting: "plugins.limits.wasm_max_bytes",
         }
     }
 
     fn render_metrics(&self) -> String {
-        self.0.metrics.render()
+        self.0.parts.metrics.render()
     }
 
     fn closing(&self) -> &CancellationToken {
-        &self.0.closing
+        &self.0.parts.closing
     }
 
     fn body_timeout(&self) -> Duration {
-        self.0.body_timeout
+        self.0.parts.body_timeout
     }
 
     fn wait_max(&self) -> Duration {
-        self.0.wait_max
+        self.0.parts.wait_max
     }
 
     fn payload_limit(&self) -> Limit {
         Limit {
             what: "the payload",
-            bytes: self.0.payload_max_bytes,
+            bytes: self.0.parts.payload_max_bytes,
             around_bytes: 0,
             setting: "limits.payload_max_bytes",
         }
@@ -208,7 +241,7 @@ impl Api {
     fn definition_limit(&self) -> Limit {
         Limit {
             what: "the definition",
-            bytes: self.0.definition_max_bytes,
+            bytes: self.0.parts.definition_max_bytes,
             around_bytes: 0,
             setting: "limits.definition_max_bytes",
         }

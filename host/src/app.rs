@@ -151,6 +151,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         definition_max_bytes: config.limits.definition_max_bytes,
         body_timeout: config.server.body_timeout,
         wait_max: config.server.wait_max,
+        streams_max: config.server.streams_max,
     };
     let router = if role.serves() {
         api::router(parts)

@@ -98,6 +98,8 @@ pub struct Server {
     #[serde(with = "span")]
     #[schemars(with = "span::Text")]
     pub wait_max: Duration,
+    /// Streams of events that may be open at a time; who asks for one more is told to come back.
+    pub streams_max: NonZeroUsize,
 }
 
 /// The engine.
@@ -228,6 +230,7 @@ impl Default for Server {
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(30),
             wait_max: Duration::from_secs(60),
+            streams_max: nonzero(1_000),
         }
     }
 }

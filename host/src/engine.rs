@@ -4,7 +4,8 @@
 //! next wait), `committer` (group commit), `schedule` (what is due soon), `alone` and `shared` (how due runs come from the
 //! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `limits` (who
 //! has to wait before it begins), `triggers` and `ticks` (what starts runs when nobody asks), `registry`
-//! (what is in hand here), `announcer` and `waiters` (who is told of an end), `definitions` (what is compiled), `retention`.
+//! (what is in hand here), `announcer` and `waiters` (who is told of what happens), `follow` (a run's journal, as it grows),
+//! `workflows` and `definitions` (versions, and what is compiled of them), `retention`.
 
 mod alone;
 mod announcer;
@@ -16,6 +17,7 @@ mod driver;
 mod error;
 mod execution;
 mod family;
+mod follow;
 mod hooks;
 mod limits;
 mod outside;
@@ -29,11 +31,15 @@ mod topics;
 mod trigger;
 mod triggers;
 mod waiters;
+mod workflows;
 
 pub use control::{RetryFrom, RetryWith};
+pub use definitions::check_definition;
 pub use error::Error;
+pub use follow::{Follower, Happened};
 pub use hooks::Webhook;
 pub use trigger::Trigger;
+pub use workflows::{Updated, WorkflowView};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,13 +54,12 @@ use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
 use millwork_store::limits::Turn;
-use millwork_store::{Commit, RunQuery, RunRow, Store, Workflow};
+use millwork_store::{Commit, RunCounts, RunQuery, RunRow, Store};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::random;
 use crate::telemetry;
 use alone::Backlog;
 use announcer::Announcer;
@@ -136,6 +141,8 @@ struct Parts {
     backlog: Arc<Backlog>,
     announcer: Announcer,
     waiters: Waiters,
+    /// Who wants to know of everything that happens to a run.
+    watchers: Arc<Waiters>,
     tasks: TaskTracker,
     is_closing: AtomicBool,
 }
@@ -173,7 +180,8 @@ impl Engine {
             .timeout()
             .map_or_else(|| clock.now(), |_| Timestamp::MAX);
         let backlog = Arc::new(Backlog::from_before());
-        let committer = Committer::start(&store, &backlog);
+        let watchers = Arc::<Waiters>::default();
+        let committer = Committer::start(&store, &backlog, &watchers);
         let definitions = Definitions::new(
             Arc::clone(&store),
             Arc::clone(&plugins),
@@ -196,6 +204,7 @@ impl Engine {
             registry: Registry::default(),
             recent: Recent::default(),
             waiters: Waiters::default(),
+            watchers,
             tasks: TaskTracker::new(),
             is_closing: AtomicBool::new(false),
         }));
@@ -221,46 +230,6 @@ impl Engine {
         tokio::spawn(schedule::fire(self.clone()));
         tokio::spawn(ticks::fire(self.clone()));
         tokio::spawn(retention::remove_old_runs(self.clone()));
-    }
-
-    /// Checks a definition whole and keeps it as the first version of a new workflow.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the definition; or the store.
-    pub async fn create_workflow(&self, mut document: Value) -> Result<WorkflowId, Error> {
-        let parts = &self.0;
-        let graph = parts
-            .definitions
-            .check(&document)
-            .await
-            .map_err(Error::InvalidDefinition)?;
-        let created_at = parts.clock.now();
-        let id = random::workflow_id(created_at);
-        // Answers carry the host's own `uuid`; what a client sent under that name was never part of the definition.
-        if let Some(fields) = document.as_object_mut() {
-            fields.shift_remove("uuid");
-        }
-        let workflow = Workflow {
-            id,
-            version: 1,
-            name: graph.name.clone(),
-            definition: document.to_string(),
-            created_at,
-        };
-        self.put_triggers(id, 1, &graph).await?;
-        parts.store.insert_workflow(workflow).await?;
-        parts.definitions.keep(id, 1, graph);
-        self.settle_triggers(id, Some(1)).await;
-        tracing::debug!(workflow.id = %id, "workflow created");
-        Ok(id)
-    }
-
-    /// Finds the newest version of a workflow.
-    ///
-    /// # Errors
-    /// The store.
-    pub async fn find_workflow(&self, id: WorkflowId) -> Result<Option<Workflow>, Error> {
-        Ok(self.0.store.find_workflow(id, None).await?)
     }
 
     /// About how many runs wait to be executed.
@@ -316,7 +285,7 @@ impl Engine {
         loop {
             // Interest is registered before the look, so that an end in between is not slept through.
             let waiter = parts.waiters.join(id);
-            let notified = waiter.ended().notified();
+            let notified = waiter.happened().notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
             let view = self.find_run(id).await?.ok_or(Error::UnknownRun(id))?;
@@ -355,6 +324,20 @@ impl Engine {
     /// The store.
     pub async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
         Ok(self.0.store.list_runs(query).await?)
+    }
+
+    /// How many runs of a workflow, or of all of them, are in each state.
+    ///
+    /// # Errors
+    /// Where there is no such workflow; or the store.
+    pub async fn count_runs(&self, of: Option<WorkflowId>) -> Result<RunCounts, Error> {
+        if let Some(id) = of
+            && self.0.store.find_head(id).await?.is_none()
+        {
+            return Err(Error::UnknownWorkflow(id));
+        }
+        let counts = self.0.store.count_runs(vec![of]).await?;
+        Ok(counts.into_iter().next().unwrap_or_default())
     }
 
     /// Asks every part for a sign of life.

@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod cron;
+pub mod difference;
 pub mod engine;
 #[cfg(test)]
 mod generated;

@@ -1,7 +1,7 @@
 -- What starts runs when nobody asks for one.
 
--- Triggers, by version of their workflow. They are written before their version is the newest, and count from then on: who acts
--- on one makes sure that it is, in the transaction that creates the run. Those of older versions are removed soon after.
+-- Triggers, by version of their workflow. Those of the newest version are here, and no others: they are written in the transaction
+-- that makes it the newest. Who acts on one makes sure that it still is, in the transaction that creates the run.
 CREATE TABLE triggers (
     workflow BLOB    NOT NULL,
     version  INTEGER NOT NULL,

@@ -22,6 +22,9 @@ use super::problem::{Fault, Kind, Problem};
 /// Bytes of what tells a delivery from others.
 const DELIVERY_MAX_BYTES: usize = 255;
 
+/// How often a webhook is looked for whose workflow is changed each time before the run is written.
+const OVERTAKEN_MAX: usize = 10;
+
 /// A run that a request has started.
 #[derive(Debug, Serialize)]
 struct Received {
@@ -38,26 +41,41 @@ pub(super) async fn receive(
 ) -> Result<Response, Problem> {
     // Read in any case: a client that is still sending would lose the answer.
     let body = body::read(body, api.payload_limit(), api.body_timeout()).await?;
-    let hook = api.engine().find_webhook(&path).await?;
+    for _ in 0..OVERTAKEN_MAX {
+        // A newer version may ask for another signature: all of it is looked at again.
+        if let Some(run_id) = begin(&api, &path, &uri, &headers, &body).await? {
+            let received = Received {
+                run_id,
+                status: "triggered",
+            };
+            return Ok(answer(StatusCode::OK, &received));
+        }
+    }
+    let detail = "the workflow of this webhook is being changed all the time; try again";
+    Err(Problem::new(Kind::Unavailable, detail))
+}
+
+/// Begins a run for a request that shows who has sent it. Nothing where the workflow has a newer version by now.
+async fn begin(
+    api: &Api,
+    path: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<RunId>, Problem> {
+    let hook = api.engine().find_webhook(path).await?;
     let hook = hook.ok_or_else(|| {
         let detail = format!("no workflow has an inbound webhook at \"{path}\"");
         Problem::new(Kind::UnknownWebhook, detail)
     })?;
     let trigger = hook.trigger();
     if let Some(verify) = &trigger.verify {
-        check(&api, verify, &headers, &body).await?;
+        check(api, verify, headers, body).await?;
     }
-    let delivery = find_delivery(trigger, &headers, &body)?;
-    let payload = payload::read(trigger, &uri, &headers, &body)?;
-    let run_id = api
-        .engine()
-        .begin_by_webhook(&hook, delivery, payload)
-        .await?;
-    let received = Received {
-        run_id,
-        status: "triggered",
-    };
-    Ok(answer(StatusCode::OK, &received))
+    let delivery = find_delivery(trigger, headers, body)?;
+    let payload = payload::read(trigger, uri, headers, body)?;
+    let engine = api.engine();
+    Ok(engine.begin_by_webhook(&hook, delivery, payload).await?)
 }
 
 /// Checks who has sent a request.

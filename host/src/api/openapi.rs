@@ -75,7 +75,11 @@ macro_rules! problems {
 
 problems! {
     UnknownWorkflow = [UnknownWorkflow];
+    UnknownVersion = [UnknownWorkflow, UnknownVersion];
+    WorkflowChanged = [WorkflowChanged];
+    WorkflowInUse = [WorkflowInUse];
     UnknownRun = [UnknownRun];
+    TooManyStreams = [TooManyStreams];
     UnknownToken = [UnknownToken];
     /// What a caller may be told who is not let in.
     NotAdmitted = [Unauthenticated, Forbidden];
@@ -88,8 +92,8 @@ problems! {
     SecretRefused = [SecretRefused];
     SignalRefused = [RunFinished, TooManySignals];
     CancelRefused = [RunFinished, RunEnding];
-    RetryRefused = [RunNotFinished, NothingToRetry, PluginMissing];
-    IdempotencyKeyReused = [IdempotencyKeyReused, PluginMissing];
+    RetryRefused = [RunNotFinished, NothingToRetry, PluginMissing, WorkflowArchived];
+    TriggerRefused = [WorkflowArchived, IdempotencyKeyReused, PluginMissing];
     /// What may be wrong with any body.
     Body = [MalformedJson, BodyTimeout, TooLarge, WrongContentType];
     UnknownRoute = [UnknownRoute];

@@ -44,6 +44,31 @@ impl<T> Page<T> {
     }
 }
 
+impl<T> Page<T> {
+    /// Makes a page whose items are known by their numbers; so is the page behind it.
+    pub(super) fn numbered(
+        items: Vec<T>,
+        limit: usize,
+        has_more: bool,
+        number: impl Fn(&T) -> u32,
+    ) -> Self {
+        let next = items.last().filter(|_| has_more).map(number);
+        Self {
+            items,
+            next_cursor: next.map(|number| number.to_string()),
+            limit,
+        }
+    }
+}
+
+/// Reads the cursor of a list whose items are known by their numbers.
+pub(super) fn read_number(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok();
+    number.ok_or_else(|| {
+        "must be the number of an item: send the next_cursor of a page as it is".to_owned()
+    })
+}
+
 fn cursor_after(id: [u8; 16]) -> String {
     let mut bytes = [VERSION; 17];
     bytes[1..].copy_from_slice(&id);

@@ -128,6 +128,18 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> 
         .map_err(|error: T::Err| format!("cannot be read: {error}"))
 }
 
+/// Reads yes or no.
+pub(super) fn flag(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| "must be \"true\" or \"false\"".to_owned())
+}
+
+/// Reads a number that counts from one.
+pub(super) fn number(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number >= 1);
+    number.ok_or_else(|| "must be a whole number from 1 on".to_owned())
+}
+
 /// Reads a span of time that is not longer than a limit.
 pub(super) fn span(text: &str, max: Duration, setting: &str) -> Result<Duration, String> {
     match parse_span(text) {

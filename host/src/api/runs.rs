@@ -1,7 +1,10 @@
-//! Runs: reading one, listing them, and what may be done with one.
+//! Runs: reading one, listing them, and what may be done with one; what happened to one, and what its steps said.
 
 mod control;
+mod event;
+mod events;
 mod list;
+mod logs;
 mod origin;
 mod status;
 mod step;
@@ -20,7 +23,9 @@ pub(super) use control::{
     __path_cancel, __path_kill, __path_pause, __path_resume, __path_retry, cancel, kill, pause,
     resume, retry,
 };
+pub(super) use events::{__path_events, events};
 pub(super) use list::{__path_list, list};
+pub(super) use logs::{__path_logs, logs};
 pub(super) use step::{IterationResult, Iterations};
 pub(super) use view::RunDocument;
 

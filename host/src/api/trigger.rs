@@ -16,8 +16,7 @@ use super::body::{self, Limit, Members};
 use super::idempotency_key;
 use super::json::answer;
 use super::openapi::{
-    Body as BodyProblems, IdempotencyKeyReused, InvalidRequest, LimitReached, Overloaded,
-    UnknownWorkflow,
+    Body as BodyProblems, InvalidRequest, LimitReached, Overloaded, TriggerRefused, UnknownVersion,
 };
 use super::problem::{Fault, Problem};
 use super::query::{Query, span};
@@ -39,6 +38,9 @@ pub(super) struct TriggerRequest {
     /// The workflow.
     #[schema(value_type = Uuid)]
     workflow_id: WorkflowId,
+    /// The version of it; the newest where nothing is said.
+    #[schema(minimum = 1, example = 3)]
+    version: Option<u32>,
     /// What the run is about; expressions read it as `payload`. An object; empty where nothing is said.
     #[schema(value_type = Option<Object>)]
     payload: Option<Json>,
@@ -86,7 +88,7 @@ pub(super) enum TriggerAnswer<'a> {
     responses(
         (status = 200, description = "The run is durable; or, with `wait`, it has ended", body = TriggerAnswer),
         (status = 202, description = "With `wait`: the run so far, which goes on", body = RunDocument),
-        UnknownWorkflow, IdempotencyKeyReused, BodyProblems, InvalidRequest, LimitReached, Overloaded,
+        UnknownVersion, TriggerRefused, BodyProblems, InvalidRequest, LimitReached, Overloaded,
     ),
 )]
 pub(super) async fn trigger(
@@ -151,13 +153,14 @@ fn read_wait(uri: &Uri, max: Duration) -> Result<Option<Duration>, Problem> {
 fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Problem> {
     let mut faults = Vec::new();
     let idempotency_key = idempotency_key::read(headers, &mut faults);
-    let (mut workflow, mut payload) = (None, None);
+    let (mut workflow, mut version, mut payload) = (None, None, None);
     for (name, value) in Members::read(body)?.0 {
         let member = match &*name {
             "workflow_id" => &mut workflow,
+            "version" => &mut version,
             "payload" => &mut payload,
             other => {
-                let message = unknown("field", other, ["workflow_id", "payload"]);
+                let message = unknown("field", other, ["workflow_id", "version", "payload"]);
                 faults.push(Fault::new(body::pointer(other), message));
                 continue;
             }
@@ -171,10 +174,12 @@ fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Probl
         return Err(limit.exceeded());
     }
     let workflow = read_workflow(workflow, &mut faults);
+    let version = read_version(version, &mut faults);
     let payload = read_payload(payload, &mut faults);
     match (workflow, payload) {
         (Some(workflow), Some(payload)) if faults.is_empty() => Ok(Trigger {
             workflow,
+            version,
             payload,
             idempotency_key,
         }),
@@ -195,6 +200,15 @@ fn read_workflow(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<Wo
     text.parse()
         .map_err(|error: millwork_core::id::ParseIdError| fault(error.to_string()))
         .ok()
+}
+
+fn read_version(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<u32> {
+    let value = value.filter(|value| value.get() != "null")?;
+    let version = value.get().parse().ok().filter(|version| *version >= 1);
+    if version.is_none() {
+        faults.push(Fault::new("/version", "must be a whole number from 1 on"));
+    }
+    version
 }
 
 fn read_payload(value: Option<&RawValue>, faults: &mut Vec<Fault>) -> Option<Json> {

@@ -1,11 +1,14 @@
-//! Workflows: creating one, reading one.
+//! Workflows: creating one, reading one; and in the files beside this one: lists, versions, changes.
+
+mod change;
+mod list;
+mod versions;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use millwork_core::id::WorkflowId;
-use millwork_store::Workflow;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -18,8 +21,18 @@ use super::json::{Time, answer};
 use super::openapi::{
     Body as BodyProblems, InvalidDefinition, InvalidRequest, Unavailable, UnknownWorkflow,
 };
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::query::Id;
+use crate::engine::WorkflowView;
+
+pub(super) use change::{
+    __path_remove, __path_restore, __path_update, __path_validate, remove, restore, update,
+    validate,
+};
+pub(super) use list::{__path_list, list};
+pub(super) use versions::{
+    __path_diff, __path_show_version, __path_versions, diff, show_version, versions,
+};
 
 /// A workflow.
 #[derive(ToSchema)]
@@ -36,7 +49,7 @@ use super::query::Id;
     reason = "it only describes the body, which is read by the core"
 )]
 pub(super) struct Definition {
-    /// A label of your own. It is shown and not looked up.
+    /// An identifier of your own, by which the command line finds the workflow. It need not be unique.
     id: Option<String>,
     /// The name, for people.
     #[schema(max_length = 128)]
@@ -287,6 +300,9 @@ pub(super) struct WorkflowDocument {
     version: u32,
     /// When this version was created.
     created_at: Time,
+    /// Since when the workflow takes no new runs, where it was set aside.
+    #[schema(required)]
+    archived_at: Option<Time>,
 }
 
 /// Read a workflow
@@ -304,30 +320,26 @@ pub(super) async fn show(
     State(api): State<Api>,
     Id(id): Id<WorkflowId>,
 ) -> Result<Response, Problem> {
-    let workflow = api.engine().find_workflow(id).await?;
-    let workflow = workflow
-        .ok_or_else(|| Problem::new(Kind::UnknownWorkflow, format!("Workflow {id} not found")))?;
-    let definition = serde_json::from_str(&workflow.definition)
+    let view = api.engine().find_workflow(id, None).await?;
+    show_view(&view)
+}
+
+fn show_view(view: &WorkflowView) -> Result<Response, Problem> {
+    let definition = serde_json::from_str(&view.workflow.definition)
         .map_err(|error| Problem::internal().caused_by(error))?;
-    Ok(answer(
-        StatusCode::OK,
-        &Shown {
-            workflow: &workflow,
-            definition,
-        },
-    ))
+    Ok(answer(StatusCode::OK, &Shown { view, definition }))
 }
 
 /// The definition's own members, with ours around them.
 struct Shown<'a> {
-    workflow: &'a Workflow,
+    view: &'a WorkflowView,
     definition: Members<'a>,
 }
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self {
-            workflow,
+            view: WorkflowView { workflow, head },
             definition: Members(members),
         } = self;
         let find = |name| {
@@ -341,12 +353,21 @@ impl Serialize for Shown<'_> {
         for name in ["id", "name", "description"] {
             map.serialize_entry(name, find(name).unwrap_or(RawValue::NULL))?;
         }
-        let ours = ["uuid", "id", "name", "description", "version", "created_at"];
+        let ours = [
+            "uuid",
+            "id",
+            "name",
+            "description",
+            "version",
+            "created_at",
+            "archived_at",
+        ];
         for (name, value) in members.iter().filter(|(name, _)| !ours.contains(&&**name)) {
             map.serialize_entry(name, value)?;
         }
         map.serialize_entry("version", &workflow.version)?;
         map.serialize_entry("created_at", &Time(workflow.created_at))?;
+        map.serialize_entry("archived_at", &head.archived_at.map(Time))?;
         map.end()
     }
 }
@@ -354,6 +375,7 @@ impl Serialize for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use millwork_core::time::Timestamp;
+    use millwork_store::{Labels, Workflow, WorkflowHead};
 
     use super::*;
 
@@ -366,12 +388,20 @@ mod tests {
             definition: r#"{"steps":[{"name":"a","type":"delay","config":{"duration":1.50}}],"name":"n","uuid":"theirs"}"#.to_owned(),
             created_at: Timestamp::from_micros(5),
         };
-        let definition = serde_json::from_str(&workflow.definition).expect("it is an object");
-        let shown = serde_json::to_string(&Shown {
-            workflow: &workflow,
-            definition,
-        })
-        .expect("it is JSON");
-        insta::assert_snapshot!(shown, @r#"{"uuid":"02020202-0202-0202-0202-020202020202","id":null,"name":"n","description":null,"steps":[{"name":"a","type":"delay","config":{"duration":1.50}}],"version":1,"created_at":"1970-01-01T00:00:00.000005Z"}"#);
+        let head = WorkflowHead {
+            id: workflow.id,
+            newest: 1,
+            name: "n".to_owned(),
+            label: None,
+            labels: Labels::new(),
+            created_at: workflow.created_at,
+            updated_at: workflow.created_at,
+            archived_at: None,
+        };
+        let view = WorkflowView { workflow, head };
+        let definition = serde_json::from_str(&view.workflow.definition).expect("it is an object");
+        let view = &view;
+        let shown = serde_json::to_string(&Shown { view, definition }).expect("it is JSON");
+        insta::assert_snapshot!(shown, @r#"{"uuid":"02020202-0202-0202-0202-020202020202","id":null,"name":"n","description":null,"steps":[{"name":"a","type":"delay","config":{"duration":1.50}}],"version":1,"created_at":"1970-01-01T00:00:00.000005Z","archived_at":null}"#);
     }
 }

@@ -221,6 +221,7 @@ mod tests {
         idle_timeout = "2m"
         body_timeout = "30s"
         wait_max = "1m"
+        streams_max = 1000
 
         [auth]
 

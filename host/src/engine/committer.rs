@@ -5,10 +5,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use millwork_core::id::RunId;
 use millwork_store::{Commit, Committed, Error, Store};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::alone::Backlog;
+use super::waiters::Waiters;
 use crate::telemetry;
 
 /// Commits in one batch. More would make everybody wait for the last one's pages.
@@ -36,7 +38,13 @@ impl Committer {
     ///
     /// A caller may go away while it waits, as a request does whose client hangs up. What it wanted is written all the
     /// same, and is noted as due.
-    pub(super) fn start(store: &Arc<dyn Store>, backlog: &Arc<Backlog>) -> Self {
+    ///
+    /// Who watches a run is told of everything that is written of it here.
+    pub(super) fn start(
+        store: &Arc<dyn Store>,
+        backlog: &Arc<Backlog>,
+        watchers: &Arc<Waiters>,
+    ) -> Self {
         // Unbounded on purpose: whoever hands a commit in waits for its answer, so there are never more of them than
         // requests and runs in flight, which are bounded.
         let (queue, waiting) = mpsc::unbounded_channel();
@@ -45,6 +53,7 @@ impl Committer {
             tokio::spawn(write_batches(
                 Arc::clone(store),
                 Arc::clone(backlog),
+                Arc::clone(watchers),
                 Arc::clone(&waiting),
             ));
         }
@@ -70,6 +79,7 @@ impl Committer {
 async fn write_batches(
     store: Arc<dyn Store>,
     backlog: Arc<Backlog>,
+    watchers: Arc<Waiters>,
     waiting: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
 ) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
@@ -77,6 +87,7 @@ async fn write_batches(
     while waiting.lock().await.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (commits, answers): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|w| (w.commit, w.answer)).unzip();
+        let runs: Vec<RunId> = commits.iter().map(|commit| commit.run).collect();
         metrics::histogram!(telemetry::COMMIT_BATCH_SIZE).record(count(commits.len()));
         metrics::counter!(telemetry::COMMITS)
             .increment(u64::try_from(commits.len()).unwrap_or(u64::MAX));
@@ -85,6 +96,7 @@ async fn write_batches(
         metrics::histogram!(telemetry::COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
         match written {
             Ok(results) => {
+                watchers.tell_all(&runs);
                 for (answer, result) in answers.into_iter().zip(results) {
                     if answer.send(Ok(result)).is_err() {
                         backlog.note();

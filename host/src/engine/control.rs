@@ -69,7 +69,10 @@ impl Engine {
             let (version, plugins) = match with {
                 RetryWith::Pinned => (view.run.version(), None),
                 RetryWith::Newest => {
-                    let newest = definitions.find_newest(view.run.created().workflow).await?;
+                    // Looked for, since nothing looks later whether it still is.
+                    let workflow = view.run.created().workflow;
+                    let version = definitions.look_for_newest(workflow).await?;
+                    let newest = definitions.find(workflow, version).await?;
                     view.graph = Arc::clone(&newest.graph);
                     (newest.version, Some(Arc::new(definitions.pins(&newest)?)))
                 }

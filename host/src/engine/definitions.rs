@@ -27,8 +27,9 @@ pub(super) struct Definitions {
     plugins: Arc<dyn PluginRuntime>,
     env: Arc<Value>,
     limits: Limits,
-    /// The newest version's number of each workflow that was asked for without one.
     compiled: Cache<(WorkflowId, u32), Arc<Compiled>>,
+    /// Which version was the newest when somebody last looked. It may have been overtaken, here or elsewhere: the commit that
+    /// creates a run looks whether it still is, so nobody else has to, and nobody has to be told.
     newest: Cache<WorkflowId, u32>,
 }
 
@@ -92,24 +93,7 @@ impl Definitions {
 
     /// Checks a new definition whole: the document, the graph, and every configuration by its connector.
     pub(super) async fn check(&self, document: &Value) -> Result<Graph, Vec<Problem>> {
-        let checked = graph::check(document, &Connectors(&*self.plugins), &self.env);
-        let mut problems = checked.problems;
-        for resolved in checked.connectors {
-            let found = self
-                .plugins
-                .validate(&resolved.connector, &resolved.config)
-                .await;
-            let placed = found
-                .into_iter()
-                .map(|f| Problem::new(format!("{}{}", resolved.path, f.path), f.message));
-            problems.extend(placed);
-        }
-        problems.sort();
-        problems.dedup();
-        checked
-            .graph
-            .filter(|_| problems.is_empty())
-            .ok_or(problems)
+        check_definition(document, &*self.plugins, &self.env).await
     }
 
     /// Keeps a definition that has just been stored.
@@ -119,18 +103,29 @@ impl Definitions {
         self.newest.insert(workflow, version);
     }
 
-    /// Finds the newest version of a workflow.
+    /// Finds what was the newest version of a workflow when somebody last looked.
     pub(super) async fn find_newest(&self, workflow: WorkflowId) -> Result<Arc<Compiled>, Error> {
-        if let Some(version) = self.newest.get(&workflow) {
-            return self.find(workflow, version).await;
+        let version = match self.newest.get(&workflow) {
+            Some(version) => version,
+            None => self.look_for_newest(workflow).await?,
+        };
+        self.find(workflow, version).await
+    }
+
+    /// Looks which version of a workflow is the newest, where it takes runs.
+    pub(super) async fn look_for_newest(&self, workflow: WorkflowId) -> Result<u32, Error> {
+        let head = self.store.find_head(workflow).await?;
+        let head = head.ok_or(Error::UnknownWorkflow(workflow))?;
+        if head.archived_at.is_some() {
+            return Err(Error::WorkflowArchived(workflow));
         }
-        let found = self
-            .store
-            .find_workflow(workflow, None)
-            .await?
-            .ok_or(Error::UnknownWorkflow(workflow))?;
-        self.newest.insert(workflow, found.version);
-        self.compile(&found)
+        self.newest.insert(workflow, head.newest);
+        Ok(head.newest)
+    }
+
+    /// Forgets which version was the newest, since it is not any more.
+    pub(super) fn forget_newest(&self, workflow: WorkflowId) {
+        self.newest.remove(&workflow);
     }
 
     /// Finds a version of a workflow.
@@ -146,7 +141,7 @@ impl Definitions {
             .store
             .find_workflow(workflow, Some(version))
             .await?
-            .ok_or(Error::UnknownWorkflow(workflow))?;
+            .ok_or(Error::UnknownVersion { workflow, version })?;
         self.compile(&found)
     }
 
@@ -185,6 +180,34 @@ impl Definitions {
         }
         Ok(pins)
     }
+}
+
+/// Checks a definition whole: the document, the graph, and every configuration by its connector.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub async fn check_definition(
+    document: &Value,
+    plugins: &dyn PluginRuntime,
+    env: &Arc<Value>,
+) -> Result<Graph, Vec<Problem>> {
+    let checked = graph::check(document, &Connectors(plugins), env);
+    let mut problems = checked.problems;
+    for resolved in checked.connectors {
+        let found = plugins
+            .validate(&resolved.connector, &resolved.config)
+            .await;
+        let placed = found
+            .into_iter()
+            .map(|f| Problem::new(format!("{}{}", resolved.path, f.path), f.message));
+        problems.extend(placed);
+    }
+    problems.sort();
+    problems.dedup();
+    checked
+        .graph
+        .filter(|_| problems.is_empty())
+        .ok_or(problems)
 }
 
 fn resolve(plugins: &dyn PluginRuntime, reference: &str) -> Result<Connector, String> {

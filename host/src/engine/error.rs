@@ -21,6 +21,37 @@ pub enum Error {
     /// There is no such workflow.
     #[error("Workflow {0} not found")]
     UnknownWorkflow(WorkflowId),
+    /// The workflow has no such version.
+    #[error("workflow {workflow} has no version {version}")]
+    UnknownVersion {
+        /// Which workflow.
+        workflow: WorkflowId,
+        /// What was asked for.
+        version: u32,
+    },
+    /// The workflow was set aside, and takes no runs.
+    #[error(
+        "workflow {0} is archived: it takes no runs until it is restored or gets a new version"
+    )]
+    WorkflowArchived(WorkflowId),
+    /// The workflow has runs that have not ended.
+    #[error("workflow {workflow} cannot be deleted: run {run} of it has not ended")]
+    WorkflowInUse {
+        /// Which workflow.
+        workflow: WorkflowId,
+        /// One of them.
+        run: RunId,
+    },
+    /// Somebody else has changed the workflow meanwhile.
+    #[error("workflow {workflow} is at version {newest}, and version {expected} was to be changed")]
+    WorkflowChanged {
+        /// Which workflow.
+        workflow: WorkflowId,
+        /// What was expected.
+        expected: u32,
+        /// What is.
+        newest: u32,
+    },
     /// There is no such run.
     #[error("Workflow run not found")]
     UnknownRun(RunId),
@@ -62,9 +93,15 @@ pub enum Error {
     /// What was asked does not fit the run as it is.
     #[error(transparent)]
     Rejected(Rejection),
-    /// A step that is a run has to say of which workflow.
-    #[error("\"{name}\" is not the uuid of a workflow")]
+    /// A step that is a run has to say of which workflow, and several have the name.
+    #[error("several workflows are called \"{name}\": say the uuid of the one that is meant")]
     WorkflowNotNamed {
+        /// What it says.
+        name: String,
+    },
+    /// A step that is a run has to say of which workflow, and none has the name.
+    #[error("no workflow is called \"{name}\"")]
+    NoSuchWorkflow {
         /// What it says.
         name: String,
     },

@@ -16,11 +16,12 @@ use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, FailureKind, Outcome, Suspension, Then, Until};
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
+use millwork_store::WorkflowQuery;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::definitions::Compiled;
-use super::trigger::Newcomer;
+use super::trigger::{BegunAs, Newcomer, OVERTAKEN_MAX, overtaken};
 use super::{Engine, Error};
 
 /// How long to leave the store alone after it failed.
@@ -40,7 +41,7 @@ impl Engine {
             match self.create_child(run, parent, began, &start).await {
                 Ok(()) => break,
                 Err(Error::Store(_) | Error::Commit(_)) => self.rest().await,
-                Err(Error::UnknownWorkflow(_)) => {
+                Err(Error::UnknownWorkflow(_) | Error::NoSuchWorkflow { .. }) => {
                     let message = format!("there is no workflow \"{}\"", start.workflow);
                     return Err(Failure::permanent("unknown-workflow", message));
                 }
@@ -79,7 +80,35 @@ impl Engine {
         at: Timestamp,
         start: &StartRun,
     ) -> Result<(), Error> {
-        let compiled = self.find_child_workflow(&start.workflow).await?;
+        for _ in 0..OVERTAKEN_MAX {
+            let compiled = match self.find_child_workflow(&start.workflow).await {
+                Ok(compiled) => compiled,
+                // Its workflow takes no more runs; but this one may have been created before, in an attempt that was interrupted.
+                Err(Error::UnknownWorkflow(_) | Error::WorkflowArchived(_))
+                    if self.find_run(run).await?.is_some() =>
+                {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            if self.write_child(&compiled, run, parent, at, start).await? != Some(BegunAs::Outdated)
+            {
+                // Where it exists, it was created before: by us, in an attempt that was interrupted.
+                return Ok(());
+            }
+            self.0.definitions.forget_newest(compiled.workflow);
+        }
+        Err(overtaken())
+    }
+
+    async fn write_child(
+        &self,
+        compiled: &Compiled,
+        run: RunId,
+        parent: RunId,
+        at: Timestamp,
+        start: &StartRun,
+    ) -> Result<Option<BegunAs>, Error> {
         let created = RunCreated {
             parent: Some(Parent {
                 run: parent,
@@ -87,25 +116,57 @@ impl Engine {
                 depth: start.depth,
                 waits: start.waits,
             }),
-            ..self.describe(&compiled, start.payload.clone(), at)?
+            ..self.describe(compiled, start.payload.clone(), at)?
         };
         let newcomer = Newcomer {
             id: run,
             at,
             created: Arc::new(created),
             graph: &compiled.graph,
+            is_newest: true,
             idempotency: None,
         };
         let place = self.0.registry.reserve_new(run);
-        // Where it exists, it was created before: by us, in an attempt that was interrupted.
-        self.create(newcomer, place).await.map(|_| ())
+        self.create(newcomer, place).await
     }
 
     async fn find_child_workflow(&self, name: &str) -> Result<Arc<Compiled>, Error> {
-        let workflow: WorkflowId = name.parse().map_err(|_| Error::WorkflowNotNamed {
-            name: name.to_owned(),
-        })?;
+        let workflow = match name.parse() {
+            Ok(workflow) => workflow,
+            Err(_) => self.find_named(name).await?,
+        };
         self.0.definitions.find_newest(workflow).await
+    }
+
+    /// Finds the one workflow that has a name: its author's identifier, or else its name.
+    async fn find_named(&self, name: &str) -> Result<WorkflowId, Error> {
+        let named = || Some(name.to_owned());
+        let all = WorkflowQuery {
+            limit: 2,
+            ..WorkflowQuery::default()
+        };
+        let by_label = WorkflowQuery {
+            label: named(),
+            ..all.clone()
+        };
+        let by_name = WorkflowQuery {
+            name: named(),
+            ..all
+        };
+        for query in [by_label, by_name] {
+            match &self.0.store.list_workflows(query).await?[..] {
+                [] => {}
+                [only] => return Ok(only.id),
+                [_, ..] => {
+                    return Err(Error::WorkflowNotNamed {
+                        name: name.to_owned(),
+                    });
+                }
+            }
+        }
+        Err(Error::NoSuchWorkflow {
+            name: name.to_owned(),
+        })
     }
 
     /// Cancels a run that was a step of one that is ending. Its parent waits for its end, and asks again where this is lost.

@@ -47,9 +47,7 @@ impl Engine {
     /// The store.
     pub async fn find_webhook(&self, path: &str) -> Result<Option<Webhook>, Error> {
         for id in self.0.store.find_webhooks(path).await?.into_iter().rev() {
-            let Some(compiled) = self.find_effective(id).await? else {
-                continue;
-            };
+            let compiled = self.find_of(id).await?;
             let number = usize::try_from(id.number).unwrap_or(usize::MAX);
             if let Some(Defined::Webhook(webhook)) = compiled.graph.triggers.get(number) {
                 let trigger = webhook.clone();
@@ -60,7 +58,7 @@ impl Engine {
     }
 
     /// Begins a run for a request, and answers once it is durable. A second request of the same delivery is answered with the run
-    /// of the first.
+    /// of the first. Nothing where the webhook is not one of the newest version any more: then it has to be looked for again.
     ///
     /// # Errors
     /// As those of [`Self::trigger`].
@@ -69,7 +67,7 @@ impl Engine {
         hook: &Webhook,
         delivery: Option<String>,
         payload: Json,
-    ) -> Result<RunId, Error> {
+    ) -> Result<Option<RunId>, Error> {
         self.check_backlog()?;
         let path = hook.trigger().path.clone();
         let idempotency = delivery.as_ref().map(|delivery| {
@@ -83,12 +81,14 @@ impl Engine {
         });
         let begin = Begin {
             compiled: Arc::clone(&hook.compiled),
+            is_newest: true,
             payload,
             origin: Some(Origin::Webhook { path, delivery }),
             idempotency,
         };
         match self.begin(begin).await? {
-            BegunAs::New(run) | BegunAs::Known(run, _) => Ok(run),
+            BegunAs::New(run) | BegunAs::Known(run, _) => Ok(Some(run)),
+            BegunAs::Outdated => Ok(None),
         }
     }
 }

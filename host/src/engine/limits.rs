@@ -119,7 +119,10 @@ impl Engine {
                 self.wake(&passed.woken);
                 true
             }
-            Committed::Conflict | Committed::Replayed { .. } | Committed::Full(_) => false,
+            Committed::Conflict
+            | Committed::Outdated
+            | Committed::Replayed { .. }
+            | Committed::Full(_) => false,
         }
     }
 

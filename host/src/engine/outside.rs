@@ -132,7 +132,10 @@ impl Engine {
                 metrics::counter!(telemetry::RUNS_REFUSED).increment(1);
                 return Err(refusal(&full, parts.options.limit_queue_max));
             }
-            Committed::Written | Committed::Conflict | Committed::Replayed { .. } => {
+            Committed::Written
+            | Committed::Conflict
+            | Committed::Outdated
+            | Committed::Replayed { .. } => {
                 return Ok(None);
             }
         };

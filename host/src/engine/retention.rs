@@ -9,6 +9,12 @@ use super::Engine;
 /// Runs removed at once.
 const RETENTION_BATCH: usize = 1_000;
 
+/// Workflows forgotten at once.
+const WORKFLOWS_BATCH: usize = 100;
+
+/// How long what is left of a deleted workflow stays at least: longer than any write that began before takes.
+const DELETED_KEPT: Duration = Duration::from_secs(60 * 60);
+
 /// How often the store is asked for runs to remove.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 
@@ -35,6 +41,19 @@ pub(super) async fn remove_old_runs(engine: Engine) {
                 );
             }
         }
+        forget_workflows(&engine, now).await;
         parts.clock.sleep_until(now.after(RETENTION_EVERY)).await;
+    }
+}
+
+/// Removes what is left of deleted workflows of which there are no runs any more.
+async fn forget_workflows(engine: &Engine, now: Timestamp) {
+    let kept = i64::try_from(DELETED_KEPT.as_micros()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_micros(now.as_micros().saturating_sub(kept));
+    if let Err(error) = engine.0.store.remove_deleted(before, WORKFLOWS_BATCH).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "could not remove what is left of deleted workflows; trying again"
+        );
     }
 }

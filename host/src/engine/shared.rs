@@ -183,8 +183,14 @@ pub(super) async fn listen(engine: Engine) {
     let parts = &engine.0;
     while let Some(notice) = parts.bus.notice().await {
         match notice {
-            Notice::Changed(run) => engine.look_again(run),
-            Notice::Ended(run) => parts.waiters.tell(run),
+            Notice::Changed(run) => {
+                parts.watchers.tell(run);
+                engine.look_again(run);
+            }
+            Notice::Ended(run) => {
+                parts.watchers.tell(run);
+                parts.waiters.tell(run);
+            }
         }
     }
 }

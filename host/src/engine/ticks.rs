@@ -19,7 +19,7 @@ use millwork_store::Idempotency;
 use millwork_store::trigger::Trigger;
 use sha2::{Digest as _, Sha256};
 
-use super::trigger::Begin;
+use super::trigger::{Begin, BegunAs};
 use super::{Engine, Error};
 use crate::cron::Times;
 use crate::telemetry;
@@ -105,9 +105,7 @@ async fn see_to(engine: &Engine, schedule: Trigger) -> Result<(), Error> {
     let (id, Some(tick)) = (schedule.id, schedule.next_at) else {
         return Ok(());
     };
-    let Some(compiled) = engine.find_effective(id).await? else {
-        return Ok(());
-    };
+    let compiled = engine.find_of(id).await?;
     let number = usize::try_from(id.number).unwrap_or(usize::MAX);
     let Some(Defined::Schedule(defined)) = compiled.graph.triggers.get(number) else {
         return Ok(());
@@ -122,6 +120,7 @@ async fn see_to(engine: &Engine, schedule: Trigger) -> Result<(), Error> {
     for tick in fires {
         let begin = Begin {
             compiled: Arc::clone(&compiled),
+            is_newest: true,
             payload: payload(defined, tick),
             origin: Some(Origin::Schedule {
                 cron: defined.cron.clone(),
@@ -130,7 +129,9 @@ async fn see_to(engine: &Engine, schedule: Trigger) -> Result<(), Error> {
             idempotency: Some(promise(defined, tick, now)),
         };
         match engine.begin(begin).await {
-            Ok(_) => {
+            // A newer version has triggers of its own, and a workflow that was set aside has none.
+            Ok(BegunAs::Outdated) => return Ok(()),
+            Ok(BegunAs::New(_) | BegunAs::Known(..)) => {
                 metrics::counter!(telemetry::TICKS_FIRED).increment(1);
                 metrics::histogram!(telemetry::TICK_LATENESS_SECONDS)
                     .record(parts.clock.now().since(tick).as_secs_f64());

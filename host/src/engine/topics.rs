@@ -4,7 +4,7 @@
 //! idempotency key, in the same transaction. Its place is noted with the broker when all of its runs are durable, and not before.
 //! A message of which nothing can be made is put aside with the reason, so that the ones behind it need not wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use millwork_core::definition::{KafkaTrigger, Trigger as Defined};
 use millwork_core::digest::Digest;
 use millwork_core::event::Origin;
 use millwork_core::expression::Expression;
+use millwork_core::id::WorkflowId;
 use millwork_core::json::Json;
 use millwork_core::time::Timestamp;
 use millwork_store::Idempotency;
@@ -49,6 +50,7 @@ const SKEW: Duration = Duration::from_secs(60);
 type Waiting = BTreeMap<String, Vec<Waits>>;
 
 /// A trigger that waits for a topic.
+#[derive(Clone)]
 struct Waits {
     number: u32,
     compiled: Arc<Compiled>,
@@ -70,6 +72,8 @@ enum Taken {
     Begun,
     Known,
     NotMeant,
+    /// The workflow has a newer version by now, or takes no runs.
+    Outdated,
 }
 
 impl Engine {
@@ -118,10 +122,22 @@ async fn follow(engine: Engine, source: Arc<dyn Source>, waiting: Arc<Mutex<Arc<
 
 async fn find_waiting(engine: &Engine) -> Result<Waiting, Error> {
     let mut waiting = Waiting::new();
+    for (topic, waits) in find_waits(engine, None).await? {
+        waiting.entry(topic).or_default().push(waits);
+    }
+    Ok(waiting)
+}
+
+/// Finds the triggers that wait for topics: of one workflow, or of all.
+async fn find_waits(
+    engine: &Engine,
+    workflow: Option<WorkflowId>,
+) -> Result<Vec<(String, Waits)>, Error> {
+    let mut all = Vec::new();
     let mut after = None;
     loop {
         let query = TriggerQuery {
-            workflow: None,
+            workflow,
             kind: Some(TriggerKind::Kafka),
             after,
             limit: PAGE,
@@ -130,17 +146,15 @@ async fn find_waiting(engine: &Engine) -> Result<Waiting, Error> {
         after = page.last().map(|trigger| trigger.id);
         let is_last = page.len() < PAGE;
         for found in page {
-            let Some(compiled) = engine.find_effective(found.id).await? else {
-                continue;
-            };
+            let compiled = engine.find_of(found.id).await?;
             let number = found.id.number;
             let waits = Waits { number, compiled };
             if waits.trigger().is_some() {
-                waiting.entry(found.place).or_default().push(waits);
+                all.push((found.place, waits));
             }
         }
         if is_last {
-            return Ok(waiting);
+            return Ok(all);
         }
     }
 }
@@ -178,19 +192,39 @@ async fn see_to(
     waiting: &Waiting,
     message: &Message,
 ) -> bool {
-    let all = waiting.get(&message.topic).map_or(&[][..], Vec::as_slice);
+    let mut all: VecDeque<Waits> = waiting
+        .get(&message.topic)
+        .cloned()
+        .unwrap_or_default()
+        .into();
     let parts = &engine.0;
-    for waits in all {
+    while let Some(waits) = all.pop_front() {
         loop {
             if parts.is_closing.load(Ordering::Relaxed) {
                 return false;
             }
-            let aside = match take(engine, waits, message).await {
+            let taken = match take(engine, &waits, message).await {
+                // What the newer version says of the topic counts, where it says something.
+                Ok(Taken::Outdated) => {
+                    match find_waits(engine, Some(waits.compiled.workflow)).await {
+                        Ok(newer) => {
+                            let newer = newer
+                                .into_iter()
+                                .filter(|(topic, _)| *topic == message.topic);
+                            all.extend(newer.map(|(_, waits)| waits));
+                            Ok(Taken::NotMeant)
+                        }
+                        Err(error) => Err(error.into()),
+                    }
+                }
+                taken => taken,
+            };
+            let aside = match taken {
                 Ok(Taken::Begun) => {
                     metrics::counter!(telemetry::MESSAGES_TAKEN).increment(1);
                     break;
                 }
-                Ok(Taken::Known | Taken::NotMeant) => break,
+                Ok(Taken::Known | Taken::NotMeant | Taken::Outdated) => break,
                 Err(Refusal::Passing(error)) => {
                     tracing::warn!(
                         topic = message.topic,
@@ -284,6 +318,7 @@ async fn take(engine: &Engine, waits: &Waits, message: &Message) -> Result<Taken
     engine.check_backlog()?;
     let begin = Begin {
         compiled: Arc::clone(compiled),
+        is_newest: true,
         payload: payload(message, &content),
         origin: Some(Origin::Kafka {
             topic: message.topic.clone(),
@@ -295,6 +330,7 @@ async fn take(engine: &Engine, waits: &Waits, message: &Message) -> Result<Taken
     Ok(match engine.begin(begin).await? {
         BegunAs::New(_) => Taken::Begun,
         BegunAs::Known(..) => Taken::Known,
+        BegunAs::Outdated => Taken::Outdated,
     })
 }
 

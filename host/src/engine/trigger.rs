@@ -25,11 +25,16 @@ use crate::{random, telemetry};
 /// How long who was turned away should wait: about as long as a full backlog takes to shrink by a tenth.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// How often the newest version is looked for when each that is found has been overtaken before the run is written.
+pub(super) const OVERTAKEN_MAX: usize = 10;
+
 /// A workflow to be run.
 #[derive(Clone, Debug)]
 pub struct Trigger {
     /// Which workflow.
     pub workflow: WorkflowId,
+    /// Which version of it; the newest where nothing is said.
+    pub version: Option<u32>,
     /// A JSON object.
     pub payload: Json,
     /// The caller's promise that two triggers with this key are one.
@@ -39,6 +44,8 @@ pub struct Trigger {
 /// A run to be begun, of a workflow that was found.
 pub(super) struct Begin {
     pub(super) compiled: Arc<Compiled>,
+    /// Whether that has to be the newest version.
+    pub(super) is_newest: bool,
     pub(super) payload: Json,
     /// What started it, where nobody asked for it.
     pub(super) origin: Option<Origin>,
@@ -52,6 +59,8 @@ pub(super) struct Newcomer<'a> {
     pub(super) at: Timestamp,
     pub(super) created: Arc<RunCreated>,
     pub(super) graph: &'a Graph,
+    /// Whether its version has to be the newest.
+    pub(super) is_newest: bool,
     pub(super) idempotency: Option<Idempotency>,
 }
 
@@ -62,6 +71,8 @@ pub(super) enum BegunAs {
     New(RunId),
     /// The key has made this run before, from a request with this fingerprint.
     Known(RunId, Digest),
+    /// None: the version is not the newest any more, or the workflow takes no runs.
+    Outdated,
 }
 
 impl Engine {
@@ -69,30 +80,49 @@ impl Engine {
     /// first run.
     ///
     /// # Errors
-    /// Where there is no such workflow, too much waits already, a limit of the workflow is full, the key was used otherwise; or
-    /// the store.
+    /// Where there is no such workflow or it takes no runs, too much waits already, a limit of the workflow is full, the key was
+    /// used otherwise; or the store.
     pub async fn trigger(&self, trigger: Trigger) -> Result<RunId, Error> {
         let parts = &self.0;
         self.check_backlog()?;
-        let compiled = parts.definitions.find_newest(trigger.workflow).await?;
-        let fingerprint = fingerprint(&trigger.payload);
+        let fingerprint = fingerprint(&trigger);
         let idempotency = trigger.idempotency_key.as_ref().map(|key| Idempotency {
             key: key.clone(),
             fingerprint,
             expires_at: parts.clock.now().after(parts.options.idempotency_kept),
         });
-        let begin = Begin {
-            compiled,
-            payload: trigger.payload,
-            origin: None,
-            idempotency,
-        };
-        match self.begin(begin).await? {
-            BegunAs::New(run) => Ok(run),
-            BegunAs::Known(run, known) if known == fingerprint => Ok(run),
-            BegunAs::Known(..) => Err(Error::IdempotencyKeyReused {
-                key: trigger.idempotency_key.unwrap_or_default(),
-            }),
+        for _ in 0..OVERTAKEN_MAX {
+            let begin = Begin {
+                compiled: self.find_to_run(&trigger).await?,
+                is_newest: trigger.version.is_none(),
+                payload: trigger.payload.clone(),
+                origin: None,
+                idempotency: idempotency.clone(),
+            };
+            match self.begin(begin).await? {
+                BegunAs::New(run) => return Ok(run),
+                BegunAs::Known(run, known) if known == fingerprint => return Ok(run),
+                BegunAs::Known(..) => {
+                    return Err(Error::IdempotencyKeyReused {
+                        key: trigger.idempotency_key.unwrap_or_default(),
+                    });
+                }
+                // There is a newer version by now.
+                BegunAs::Outdated => parts.definitions.forget_newest(trigger.workflow),
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// Finds the version that a trigger asks for.
+    async fn find_to_run(&self, trigger: &Trigger) -> Result<Arc<Compiled>, Error> {
+        let definitions = &self.0.definitions;
+        match trigger.version {
+            None => definitions.find_newest(trigger.workflow).await,
+            Some(version) => {
+                definitions.look_for_newest(trigger.workflow).await?;
+                definitions.find(trigger.workflow, version).await
+            }
         }
     }
 
@@ -100,6 +130,7 @@ impl Engine {
     pub(super) async fn begin(&self, begin: Begin) -> Result<BegunAs, Error> {
         let Begin {
             compiled,
+            is_newest,
             payload,
             origin,
             idempotency,
@@ -115,6 +146,7 @@ impl Engine {
             at,
             created: Arc::new(created),
             graph: &compiled.graph,
+            is_newest,
             idempotency,
         };
         // In hand before it is written, so that nobody who reads the store takes it up beside us.
@@ -162,6 +194,7 @@ impl Engine {
             at,
             created,
             graph,
+            is_newest,
             idempotency,
         } = newcomer;
         let record = |event| Record { at, event }.encode();
@@ -184,6 +217,7 @@ impl Engine {
             new: Some(NewRun {
                 workflow: created.workflow,
                 version: created.version,
+                is_newest,
                 created_at: at,
                 idempotency,
             }),
@@ -212,6 +246,7 @@ impl Engine {
                 self.hand_on_bound(place, &mut run, graph, &passed, at);
                 Ok(Some(BegunAs::New(id)))
             }
+            Committed::Outdated => Ok(Some(BegunAs::Outdated)),
             Committed::Replayed { run, fingerprint } => Ok(Some(BegunAs::Known(run, fingerprint))),
             Committed::Full(full) => {
                 metrics::counter!(telemetry::RUNS_REFUSED).increment(1);
@@ -276,8 +311,20 @@ impl Engine {
     }
 }
 
+/// A workflow is being changed all the time: every version that was found was overtaken.
+pub(super) fn overtaken() -> Error {
+    Error::Store(millwork_store::Error::Unavailable {
+        action: "create a run: its workflow is being changed all the time",
+        source: "every version was overtaken".into(),
+    })
+}
+
 /// What tells one request from another under the same idempotency key.
-fn fingerprint(payload: &Json) -> Digest {
+fn fingerprint(trigger: &Trigger) -> Digest {
     // Read and written again, so that spaces do not count.
-    Digest::from_bytes(Sha256::digest(payload.value().to_string()).into())
+    let mut text = trigger.payload.value().to_string();
+    if let Some(version) = trigger.version {
+        text += &format!("@{version}");
+    }
+    Digest::from_bytes(Sha256::digest(text).into())
 }

@@ -1,48 +1,43 @@
 //! What starts runs when nobody asks for one, version by version.
 //!
-//! The triggers of a version are kept before the version is. They count when it is the newest: whoever acts on one asks for
-//! that, and so a new version takes the place of the triggers before it in the moment in which it becomes the newest.
+//! The triggers of a version are kept with it, and take the place of those before in the moment in which it becomes the newest.
+//! Whoever acts on one asks in the run's commit that its version still is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use millwork_core::definition::{Problem, ScheduleTrigger, Trigger as Defined};
 use millwork_core::graph::Graph;
 use millwork_core::id::WorkflowId;
 use millwork_core::time::Timestamp;
 use millwork_store::trigger::{PathTaken, Trigger, TriggerId, TriggerKind, TriggerQuery};
+use serde_json::Value;
 
 use super::definitions::Compiled;
 use super::{Engine, Error};
 use crate::cron::Times;
 
-/// How old a workflow has to be for its absence to mean that it was never kept.
-const IN_THE_MAKING: Duration = Duration::from_secs(60);
-
-/// Triggers of all versions of a workflow that are looked at.
-const VERSIONS_MAX: usize = 1_000;
+/// Schedules of a workflow that are looked at: more than a definition may have.
+const TRIGGERS_MAX: usize = 1_000;
 
 impl Engine {
-    /// Keeps the triggers of a version of a workflow that is about to be the newest. A schedule that was there before goes on
-    /// from where it stands.
-    pub(super) async fn put_triggers(
+    /// The triggers of a version of a workflow, as they are kept with it. A schedule that is there already goes on from where it
+    /// stands.
+    pub(super) async fn triggers_of(
         &self,
         workflow: WorkflowId,
         version: u32,
         graph: &Graph,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Trigger>, Error> {
         if graph.triggers.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        self.refuse_topics(graph)?;
-        let now = self.0.clock.now();
         let before = self.0.store.list_triggers(TriggerQuery {
             workflow: Some(workflow),
             kind: Some(TriggerKind::Schedule),
             after: None,
-            limit: VERSIONS_MAX,
+            limit: TRIGGERS_MAX,
         });
-        let before = before.await?;
+        let (before, now) = (before.await?, self.0.clock.now());
         let triggers = (0..).zip(&graph.triggers).map(|(number, defined)| {
             let id = TriggerId {
                 workflow,
@@ -51,92 +46,13 @@ impl Engine {
             };
             keep(id, defined, &before, now)
         });
-        let triggers: Vec<_> = triggers.collect();
-        let mut taken = self.0.store.put_triggers(triggers.clone()).await?;
-        if let Some(PathTaken { workflow, .. }) = &taken
-            && self.was_never_kept(*workflow).await?
-        {
-            self.0.store.remove_triggers(*workflow, None).await?;
-            taken = self.0.store.put_triggers(triggers.clone()).await?;
-        }
-        if let Some(PathTaken { path, workflow }) = taken {
-            let number = triggers.iter().position(|trigger| trigger.place == path);
-            let place = format!("/triggers/{}/path", number.unwrap_or_default());
-            let message = format!(
-                "is the path \"{path}\" of workflow {workflow} already; each workflow needs its own"
-            );
-            return Err(Error::InvalidDefinition(vec![Problem::new(place, message)]));
-        }
-        Ok(())
+        Ok(triggers.collect())
     }
 
-    /// Without Kafka nobody reads topics, so a workflow that waits for one would wait for ever.
-    fn refuse_topics(&self, graph: &Graph) -> Result<(), Error> {
-        if self.0.bus.is_shared() {
-            return Ok(());
-        }
-        let topics = graph.triggers.iter().enumerate();
-        let problems = topics.filter(|(_, trigger)| matches!(trigger, Defined::Kafka(_)));
-        let problems: Vec<_> = problems
-            .map(|(number, _)| {
-                let message = "\"kafka\" needs a host that runs with Kafka (`bus = \"kafka\"` in its configuration), and this one does not: have the messages sent to an inbound webhook";
-                Problem::new(format!("/triggers/{number}/type"), message)
-            })
-            .collect();
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(Error::InvalidDefinition(problems)),
-        }
-    }
-
-    /// Removes the triggers of older versions of a workflow, now that one is the newest.
-    pub(super) async fn settle_triggers(&self, workflow: WorkflowId, kept: Option<u32>) {
-        if let Err(error) = self.0.store.remove_triggers(workflow, kept).await {
-            // They count for nothing, and are removed when somebody meets them.
-            tracing::warn!(
-                workflow.id = %workflow,
-                error = &error as &dyn std::error::Error,
-                "could not remove the triggers of older versions"
-            );
-        }
-        self.0.schedules_changed.notify_waiters();
-    }
-
-    /// A host that died between keeping the triggers and the workflow leaves triggers of nothing behind.
-    async fn was_never_kept(&self, workflow: WorkflowId) -> Result<bool, Error> {
-        let is_there = self.0.store.find_workflow(workflow, None).await?.is_some();
-        let age = self.0.clock.now().since(made_at(workflow));
-        Ok(!is_there && age > IN_THE_MAKING)
-    }
-
-    /// Finds the version of a workflow to which a trigger belongs, where that is the newest; what is left of older versions, and
-    /// of workflows that are gone, is removed by the way.
-    pub(super) async fn find_effective(
-        &self,
-        id: TriggerId,
-    ) -> Result<Option<Arc<Compiled>>, Error> {
-        let parts = &self.0;
-        let newest = parts.store.find_workflow(id.workflow, None).await?;
-        let Some(newest) = newest.map(|workflow| workflow.version) else {
-            if self.was_never_kept(id.workflow).await? {
-                self.settle_triggers(id.workflow, None).await;
-            }
-            return Ok(None);
-        };
-        match newest.cmp(&id.version) {
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Greater => {
-                self.settle_triggers(id.workflow, Some(newest)).await;
-                return Ok(None);
-            }
-            // It is about to be kept.
-            std::cmp::Ordering::Less => return Ok(None),
-        }
-        parts
-            .definitions
-            .find(id.workflow, id.version)
-            .await
-            .map(Some)
+    /// Finds the version of a workflow to which a trigger belongs. It was the newest when the trigger was read; the commit that
+    /// creates a run looks whether it still is.
+    pub(super) async fn find_of(&self, id: TriggerId) -> Result<Arc<Compiled>, Error> {
+        self.0.definitions.find(id.workflow, id.version).await
     }
 
     /// Lists triggers.
@@ -147,14 +63,12 @@ impl Engine {
         Ok(self.0.store.list_triggers(query).await?)
     }
 
-    /// Finds what a definition says of a trigger. Nothing where its version is not the newest.
+    /// Finds what a definition says of a schedule.
     ///
     /// # Errors
     /// The store, or a definition that cannot be read.
     pub async fn find_schedule(&self, id: TriggerId) -> Result<Option<ScheduleTrigger>, Error> {
-        let Some(compiled) = self.find_effective(id).await? else {
-            return Ok(None);
-        };
+        let compiled = self.find_of(id).await?;
         let number = usize::try_from(id.number).unwrap_or(usize::MAX);
         Ok(match compiled.graph.triggers.get(number) {
             Some(Defined::Schedule(schedule)) => Some(schedule.clone()),
@@ -169,6 +83,30 @@ pub(super) fn made_at(workflow: WorkflowId) -> Timestamp {
         .iter()
         .fold(0, |millis, byte| millis << 8 | i64::from(*byte));
     Timestamp::from_micros(millis * 1_000)
+}
+
+/// Another workflow has a path of the definition's.
+pub(super) fn path_taken(taken: &PathTaken, triggers: &[Trigger]) -> Error {
+    let PathTaken { path, workflow } = taken;
+    let number = triggers.iter().position(|trigger| trigger.place == *path);
+    let place = format!("/triggers/{}/path", number.unwrap_or_default());
+    let message = format!(
+        "is the path \"{path}\" of workflow {workflow} already; each workflow needs its own"
+    );
+    Error::InvalidDefinition(vec![Problem::new(place, message)])
+}
+
+/// Without Kafka nobody reads topics, so a workflow that waits for one would wait for ever.
+pub(super) fn refuse_topics(document: &Value) -> Vec<Problem> {
+    let triggers = document["triggers"].as_array().into_iter().flatten();
+    let topics = triggers
+        .enumerate()
+        .filter(|(_, trigger)| trigger["type"] == "kafka");
+    let problems = topics.map(|(number, _)| {
+        let message = "\"kafka\" needs a host that runs with Kafka (`bus = \"kafka\"` in its configuration), and this one does not: have the messages sent to an inbound webhook";
+        Problem::new(format!("/triggers/{number}/type"), message)
+    });
+    problems.collect()
 }
 
 fn keep<C>(id: TriggerId, defined: &Defined<C>, before: &[Trigger], now: Timestamp) -> Trigger {

@@ -351,6 +351,7 @@ fn create(run: RunId, number: usize) -> Commit {
     let new = NewRun {
         workflow: workflow(number),
         version: 1,
+        is_newest: false,
         created_at: at(number),
         idempotency: None,
     };

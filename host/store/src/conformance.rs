@@ -23,6 +23,7 @@ pub mod retention;
 pub mod triggers;
 pub mod values;
 pub mod vault;
+pub mod versions;
 
 pub(crate) mod sample;
 
@@ -86,6 +87,8 @@ macro_rules! conformance {
             $crate::conformance! { @ store $make;
                 commits::a_run_is_created_and_its_journal_read_back,
                 commits::a_journal_is_read_from_a_position_on,
+                commits::a_journal_is_read_stretch_by_stretch,
+                commits::a_stretch_of_large_records_is_short,
                 commits::a_commit_goes_after_the_last_record,
                 commits::a_place_that_is_taken_conflicts_and_nothing_of_the_commit_is_written,
                 commits::a_gap_before_the_place_conflicts,
@@ -115,6 +118,7 @@ macro_rules! conformance {
                 lists::bounds_of_time_are_exact_to_the_microsecond,
                 lists::a_list_of_nothing_is_empty,
                 lists::unfinished_runs_are_counted,
+                lists::counts_follow_every_change,
                 due::the_soonest_come_first_and_ties_go_by_run,
                 due::only_what_is_due_before_the_bound_is_listed,
                 due::pages_of_due_runs_follow_each_other,
@@ -127,8 +131,16 @@ macro_rules! conformance {
                 claims::finished_runs_are_settled_and_others_are_not,
                 claims::a_finished_run_with_something_left_to_do_is_not_removed,
                 claims::of_many_claimers_each_run_goes_to_one,
-                others::the_newest_version_of_a_workflow_is_found,
-                others::a_version_of_a_workflow_never_changes,
+                versions::the_newest_version_of_a_workflow_is_found,
+                versions::a_version_never_changes_and_comes_after_the_newest,
+                versions::of_many_writers_exactly_one_adds_each_version,
+                versions::a_run_of_the_newest_version_is_of_the_newest_version,
+                versions::a_key_is_not_taken_by_a_run_of_an_outdated_version,
+                versions::runs_and_versions_that_race_are_never_of_the_wrong_one,
+                versions::workflows_are_listed_and_searched,
+                versions::an_archived_workflow_takes_no_runs_until_it_is_taken_back,
+                versions::a_workflow_is_deleted_when_no_run_of_it_is_unfinished,
+                versions::what_is_left_of_a_deleted_workflow_goes_with_its_last_run,
                 others::a_plugin_is_kept_once,
                 others::the_store_gives_a_sign_of_life,
                 values::a_value_is_written_read_and_deleted,
@@ -157,8 +169,10 @@ macro_rules! conformance {
                 limits::a_run_that_waits_is_written_to_and_goes_on_waiting,
                 limits::of_many_writers_no_more_are_in_than_may,
                 limits::writers_of_many_keys_do_not_stand_in_each_others_way,
-                triggers::triggers_are_kept_listed_and_removed,
+                triggers::triggers_are_kept_and_listed_with_the_newest_version,
+                triggers::a_workflow_that_takes_no_runs_has_no_triggers,
                 triggers::a_path_belongs_to_one_workflow,
+                triggers::workflows_that_want_each_others_paths_at_once_are_answered,
                 triggers::schedules_are_claimed_when_they_are_due,
                 triggers::of_many_claimers_each_tick_goes_to_one,
                 history::random_histories_are_told_as_in_memory,

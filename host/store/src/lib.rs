@@ -14,6 +14,7 @@ pub mod sqlite;
 mod access;
 mod chance;
 mod claim;
+mod counts;
 mod error;
 pub mod limits;
 mod plugin;
@@ -32,37 +33,44 @@ use millwork_core::time::Timestamp;
 
 pub use crate::access::{Access, AuditEntry, AuditOutcome, Token};
 pub use crate::claim::{Claim, Renewal};
+pub use crate::counts::RunCounts;
 pub use crate::error::Error;
 pub use crate::limits::Limits;
 pub use crate::memory::Memory;
 pub use crate::plugin::Plugin;
 pub use crate::postgres::Postgres;
 pub use crate::registry::{Installed, InstalledPlugin, PluginDecision, Registry};
-pub use crate::run::{Commit, Committed, Due, Idempotency, NewRun, Order, RunQuery, RunRow};
+pub use crate::run::{
+    Commit, Committed, Due, Idempotency, NewRun, Order, RunQuery, RunRow, STRETCH_BYTES_MAX,
+    Stretch,
+};
 pub use crate::sqlite::Sqlite;
 pub use crate::trigger::Triggers;
 pub use crate::value::{Expected, Value, ValueKey, Written};
 pub use crate::vault::{SealedSecret, Vault};
-pub use crate::workflow::Workflow;
+pub use crate::workflow::{
+    Changed, Deleted, Labels, NewVersion, VersionRow, Workflow, WorkflowHead, WorkflowQuery,
+    Workflows,
+};
 
-/// PORT: keeps workflows, runs and plugins.
+/// PORT: keeps runs and plugins; and workflows, by [`Workflows`].
 ///
 /// Every method may be called from many tasks at once. An error means that nothing is known to have been written; the
 /// caller may try again, since each write is harmless the second time (a commit that did get through conflicts with itself).
 /// A write whose future is dropped before it answered may still be carried out.
 #[async_trait]
-pub trait Store: Limits + Triggers + Send + Sync + 'static {
+pub trait Store: Workflows + Limits + Triggers {
     /// Advances runs. The only write that does.
     ///
     /// Each commit is atomic by itself: its records, the row of its run and its idempotency key are all written or none
     /// of them. All commits of one call are made durable together, before the answer. The answers stand in the order of
     /// the commits; two commits of one run in one call are taken in their order.
     ///
-    /// The place in the journal is looked at before the idempotency key, so a new run that exists already is a
-    /// [`Committed::Conflict`], also where its own key made it.
+    /// The place in the journal is looked at before the version, and that before the idempotency key; so a new run that exists
+    /// already is a [`Committed::Conflict`], also where its own key made it.
     ///
-    /// A commit that asks something of limits ([`Commit::passage`]) is decided in the order of the call, after both, and what
-    /// is decided is written in the same transaction: slots taken and given back, and the rows of runs whose turn has come.
+    /// A commit that asks something of limits ([`Commit::passage`]) is decided in the order of the call, after all three, and
+    /// what is decided is written in the same transaction: slots taken and given back, and the rows of runs whose turn has come.
     /// A limit holds for all processes that share the store.
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, Error>;
 
@@ -74,6 +82,16 @@ pub trait Store: Limits + Triggers + Send + Sync + 'static {
     /// Reads the journal of a run from a position on, oldest first, as [`millwork_core::event::Record`] wrote it.
     /// Empty where there is no such run, or nothing from there on.
     async fn load_journal(&self, run: RunId, from: Seq) -> Result<Vec<String>, Error>;
+
+    /// Reads a stretch of the journal of a run from a position on, and where the run stands, both of one moment. At most `limit`
+    /// records, and fewer where they are large ([`STRETCH_BYTES_MAX`]), but one at least where there is one. Nothing where there
+    /// is no such run.
+    async fn read_journal(
+        &self,
+        run: RunId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Option<Stretch>, Error>;
 
     /// Lists runs by time of creation; those of one millisecond by their ids.
     async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error>;
@@ -97,19 +115,9 @@ pub trait Store: Limits + Triggers + Send + Sync + 'static {
     /// Notes that nothing is left to do for finished runs: they are not due any more. Others stay as they are.
     async fn settle(&self, finished: Vec<RunId>) -> Result<(), Error>;
 
-    /// Says how many runs are not finished. Cheap: the store keeps count, it does not look.
-    async fn count_unfinished(&self) -> Result<u64, Error>;
-
-    /// Keeps a version of a workflow. The definition has been checked. A version never changes: keeping it again
-    /// changes nothing.
-    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error>;
-
-    /// Finds a version of a workflow; the newest where none is named.
-    async fn find_workflow(
-        &self,
-        id: WorkflowId,
-        version: Option<u32>,
-    ) -> Result<Option<Workflow>, Error>;
+    /// Says how many runs of some workflows are in each state, in their order; of all workflows together in the place of none.
+    /// Cheap: the store keeps count in the writes that change it, and does not look.
+    async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error>;
 
     /// Keeps the bytes of a plugin, so that a run in flight can go on with them when the file is gone. Keeping the
     /// same digest again changes nothing.

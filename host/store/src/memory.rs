@@ -7,6 +7,7 @@ mod registry;
 mod state;
 mod triggers;
 mod vault;
+mod workflows;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,8 +22,8 @@ use self::faults::Faults;
 use self::state::State;
 use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunQuery, RunRow,
-    Store, Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunCounts, RunQuery,
+    RunRow, Store, Stretch, Value, ValueKey, Written,
 };
 
 /// A store that forgets.
@@ -96,6 +97,15 @@ impl Store for Memory {
         Ok(self.state().journal(run, from))
     }
 
+    async fn read_journal(
+        &self,
+        run: RunId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Option<Stretch>, Error> {
+        Ok(self.state().read_journal(run, from, limit))
+    }
+
     async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
         Ok(self.state().list_runs(&query))
     }
@@ -127,33 +137,9 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn count_unfinished(&self) -> Result<u64, Error> {
-        Ok(self.state().unfinished())
-    }
-
-    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error> {
-        self.state()
-            .workflows
-            .entry((workflow.id, workflow.version))
-            .or_insert(workflow);
-        Ok(())
-    }
-
-    async fn find_workflow(
-        &self,
-        id: WorkflowId,
-        version: Option<u32>,
-    ) -> Result<Option<Workflow>, Error> {
+    async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
         let state = self.state();
-        let found = match version {
-            Some(version) => state.workflows.get(&(id, version)),
-            None => state
-                .workflows
-                .range((id, 0)..=(id, u32::MAX))
-                .next_back()
-                .map(|(_, workflow)| workflow),
-        };
-        Ok(found.cloned())
+        Ok(of.into_iter().map(|of| state.count_runs(of)).collect())
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {

@@ -7,12 +7,14 @@ mod access;
 mod claims;
 mod columns;
 mod commit;
+mod counts;
 mod failure;
 mod hold;
 mod keys;
 mod limits;
 mod list;
 mod migrate;
+mod newest;
 mod options;
 mod others;
 mod registry;
@@ -21,6 +23,7 @@ mod text;
 mod triggers;
 mod values;
 mod vault;
+mod workflows;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -37,8 +40,8 @@ pub use self::hold::{Held, Hold};
 pub use self::options::{Address, Options};
 use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunQuery, RunRow,
-    Store, Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunCounts, RunQuery,
+    RunRow, Store, Stretch, Value, ValueKey, Written,
 };
 use failure::within;
 
@@ -135,6 +138,16 @@ impl Store for Postgres {
         within("load a journal", list::journal(&self.pool, run, from)).await
     }
 
+    async fn read_journal(
+        &self,
+        run: RunId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Option<Stretch>, Error> {
+        let read = list::stretch(&self.pool, run, from, limit);
+        within("read a journal", read).await
+    }
+
     async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
         within("list runs", list::runs(&self.pool, &query)).await
     }
@@ -169,32 +182,8 @@ impl Store for Postgres {
         .await
     }
 
-    async fn count_unfinished(&self) -> Result<u64, Error> {
-        within(
-            "count the unfinished runs",
-            list::count_unfinished(&self.pool),
-        )
-        .await
-    }
-
-    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error> {
-        within(
-            "keep a workflow",
-            others::insert_workflow(&self.pool, &workflow),
-        )
-        .await
-    }
-
-    async fn find_workflow(
-        &self,
-        id: WorkflowId,
-        version: Option<u32>,
-    ) -> Result<Option<Workflow>, Error> {
-        within(
-            "find a workflow",
-            others::find_workflow(&self.pool, id, version),
-        )
-        .await
+    async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
+        within("count the runs", counts::read(&self.pool, &of)).await
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {

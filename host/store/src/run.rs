@@ -83,6 +83,9 @@ pub struct NewRun {
     pub workflow: WorkflowId,
     /// Its version.
     pub version: u32,
+    /// Whether that has to be the newest version of a workflow that takes runs, at the moment at which this is written. So who
+    /// remembers which version was the newest need not ask, and cannot be wrong.
+    pub is_newest: bool,
     /// When the run was created: to the millisecond, the time in the run's id, from which lists take their order.
     pub created_at: Timestamp,
     /// What makes a second trigger with the same key the same run.
@@ -115,6 +118,8 @@ pub enum Committed {
     Written,
     /// Nothing is written: the run is not where the commit expected it (its place in the journal is taken, or there is a gap before it).
     Conflict,
+    /// Nothing is written: the version is not the newest any more, or the workflow takes no runs.
+    Outdated,
     /// Nothing is written: the idempotency key has already made this run, from a request with this fingerprint.
     Replayed {
         /// The run that the key made.
@@ -203,4 +208,43 @@ pub struct RunRow {
     pub due_at: Option<Timestamp>,
     /// The first record of its journal, which carries the payload.
     pub first_record: String,
+}
+
+/// Bytes of records after which a stretch of a journal ends.
+pub const STRETCH_BYTES_MAX: usize = 4 << 20;
+
+/// A stretch of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Where the run stands.
+    pub status: RunStatus,
+    /// The records, oldest first.
+    pub records: Vec<String>,
+    /// Whether there are more behind them.
+    pub has_more: bool,
+}
+
+impl Stretch {
+    /// Takes records as far as a stretch goes.
+    pub(crate) fn take(
+        status: RunStatus,
+        records: impl IntoIterator<Item = String>,
+        limit: usize,
+    ) -> Self {
+        let mut stretch = Self {
+            status,
+            records: Vec::new(),
+            has_more: false,
+        };
+        let mut bytes = 0;
+        for record in records {
+            if stretch.records.len() == limit || bytes >= STRETCH_BYTES_MAX {
+                stretch.has_more = true;
+                break;
+            }
+            bytes += record.len();
+            stretch.records.push(record);
+        }
+        stretch
+    }
 }

@@ -2,13 +2,14 @@
 //!
 //! One thread owns the only connection that writes, and makes what waits for it durable together; readers have
 //! connections of their own and see what was last committed, whatever the writer is at. One process has the file open at
-//! a time, so what is counted in memory is exact.
+//! a time.
 
 mod access;
 mod claims;
 mod columns;
 mod commit;
 mod connection;
+mod counts;
 mod failure;
 mod journal;
 mod limits;
@@ -43,8 +44,8 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunQuery, RunRow,
-    Store, Value, ValueKey, Workflow, Written,
+    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunCounts, RunQuery,
+    RunRow, Store, Stretch, Value, ValueKey, Written,
 };
 
 /// The name of the database in the data directory.
@@ -91,11 +92,9 @@ impl Sqlite {
             connection::open_to_write(&path, options).map_err(failure::opening(&path))?;
         migrate::run(&mut connection, migrate::MIGRATIONS)?;
         connection::sync_directory(directory)?;
-        let unfinished = list::count_unfinished(&connection)
-            .map_err(failure::of("count the unfinished runs"))?;
         Ok(Self {
             readers: Arc::new(Readers::new(path.clone(), options)),
-            writer: Writer::start(path, options, connection, unfinished)?,
+            writer: Writer::start(path, options, connection)?,
             _lock: lock,
         })
     }
@@ -170,6 +169,18 @@ impl Store for Sqlite {
         })
     }
 
+    async fn read_journal(
+        &self,
+        run: RunId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Option<Stretch>, Error> {
+        self.read_apart("read a journal", move |connection| {
+            journal::read(connection, run, from, limit)
+        })
+        .await
+    }
+
     async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
         self.read_apart("list runs", move |connection| {
             list::runs(connection, &query)
@@ -213,26 +224,10 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn count_unfinished(&self) -> Result<u64, Error> {
-        Ok(self.writer.unfinished())
-    }
-
-    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error> {
-        let bytes = workflow.definition.len();
-        self.writer
-            .submit("keep a workflow", bytes, move |session| {
-                workflows::insert(session.connection, &workflow)
-            })
-            .await
-    }
-
-    async fn find_workflow(
-        &self,
-        id: WorkflowId,
-        version: Option<u32>,
-    ) -> Result<Option<Workflow>, Error> {
-        self.readers.read("find a workflow", |connection| {
-            workflows::find(connection, id, version)
+    async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
+        self.readers.read("count the runs", |connection| {
+            let counts = of.iter().map(|of| counts::read(connection, *of));
+            counts.collect()
         })
     }
 
@@ -290,7 +285,7 @@ impl Store for Sqlite {
         while self.writer.submit(ACTION, 0, forget_rates).await? == retention::KEYS_MAX {}
         self.writer
             .submit(ACTION, 0, move |session| {
-                retention::remove_runs(session.connection, finished_before, limit)
+                retention::remove_runs(session, finished_before, limit)
             })
             .await
     }

@@ -1,8 +1,8 @@
 //! What starts runs when nobody asks for one: schedules, inbound webhooks, Kafka topics.
 //!
-//! Triggers belong to a version of a workflow and are kept before that version is the newest; whoever acts on one makes sure
-//! that it is, in the transaction that creates the run. So a new version takes the place of the triggers of the one before it
-//! in the moment in which it becomes the newest. What the triggers say beyond their place is in the definition.
+//! Triggers belong to a version of a workflow and are kept with it, by [`Workflows`](crate::Workflows): a new version takes the
+//! place of the triggers of the one before it in the moment in which it becomes the newest, and a workflow that takes no runs
+//! has none. What the triggers say beyond their place is in the definition.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,17 +16,10 @@ use crate::Error;
 /// PORT: keeps triggers, and says which schedules are due.
 #[async_trait]
 pub trait Triggers: Send + Sync + 'static {
-    /// Keeps the triggers of a version of a workflow, all or none. Says whose path it is where another workflow has an inbound
-    /// webhook at one of theirs. Keeping them again changes nothing.
-    async fn put_triggers(&self, triggers: Vec<Trigger>) -> Result<Option<PathTaken>, Error>;
-
-    /// Removes the triggers of a workflow, but for those of one version.
-    async fn remove_triggers(&self, workflow: WorkflowId, kept: Option<u32>) -> Result<(), Error>;
-
     /// Lists triggers in the order of their identifiers.
     async fn list_triggers(&self, query: TriggerQuery) -> Result<Vec<Trigger>, Error>;
 
-    /// Finds the inbound webhooks at a path: those of some versions of one workflow.
+    /// Finds the inbound webhooks at a path: those of one workflow.
     async fn find_webhooks(&self, path: &str) -> Result<Vec<TriggerId>, Error>;
 
     /// Says when the next schedule is due.

@@ -158,9 +158,10 @@ async fn look(directory: &Path, acknowledged: &BTreeMap<RunId, u32>) {
     }
     assert_eq!(
         store
-            .count_unfinished()
+            .count_runs(vec![None])
             .await
-            .expect("the runs are counted"),
+            .expect("the runs are counted")[0]
+            .unfinished(),
         unfinished
     );
 }
@@ -226,6 +227,7 @@ fn commit(run: RunId, first_seq: u32) -> Commit {
     let new = NewRun {
         workflow: WorkflowId::from_bytes([1; 16]),
         version: 1,
+        is_newest: false,
         created_at: at(),
         idempotency: Some(idempotency),
     };

@@ -2,6 +2,10 @@
 //!
 //! The server needs the plugin `delay` and the default limits. What is left behind (some finished runs) disturbs nobody.
 
+mod definitions;
+mod events;
+mod stats;
+
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -22,6 +26,15 @@ pub(crate) async fn check_contract(base: &str) {
     a_run_is_cancelled_once(&api).await;
     a_signal_is_taken_by_a_run_that_goes_on(&api).await;
     runs_are_listed_in_pages(&api).await;
+    definitions::a_workflow_gets_versions(&api).await;
+    definitions::versions_are_compared(&api).await;
+    definitions::a_definition_is_checked_and_not_created(&api).await;
+    definitions::workflows_are_listed_and_searched(&api).await;
+    definitions::a_workflow_is_archived_restored_and_deleted(&api).await;
+    events::what_happened_is_read_in_pages(&api).await;
+    events::what_happens_is_streamed_and_taken_up_again(&api).await;
+    events::what_steps_said_is_read(&api).await;
+    stats::runs_are_counted_by_state(&api).await;
     what_is_not_there_is_a_problem(&api).await;
     the_api_describes_itself(&api).await;
 }
@@ -173,7 +186,8 @@ async fn a_workflow_is_created_and_read(api: &Api) {
             "description",
             "steps",
             "version",
-            "created_at"
+            "created_at",
+            "archived_at"
         ]
     );
     assert_eq!(workflow["uuid"], id);

@@ -169,6 +169,38 @@ async fn what_nothing_can_be_made_of_is_put_aside_and_the_next_goes_on() {
 }
 
 #[tokio::test]
+async fn a_message_after_an_update_starts_a_run_of_the_new_version_or_none() {
+    let cluster = Cluster::new();
+    let (process, topics) = reading(&cluster);
+    let workflow = create(&process, by_message(None)).await;
+    until_followed(&topics).await;
+    // Another process changes it; this one has not looked since.
+    let other = cluster.api();
+    let update = async |definition| {
+        let updated = other.engine.update_workflow(workflow, definition, None);
+        updated.await.expect("it holds")
+    };
+    update(by_message(Some("${message.total > 10}"))).await;
+    for (offset, total) in [(1, 11), (2, 9)] {
+        let payload = format!(r#"{{"total": {total}}}"#);
+        topics.write(message(&cluster, offset, &payload));
+        until_done(&topics, offset).await;
+    }
+    let versions = async || {
+        let runs = runs(&process, workflow).await;
+        runs.iter().map(|run| run.version).collect::<Vec<_>>()
+    };
+    assert_eq!(versions().await, [2], "the new filter counts");
+    let mut without = by_message(None);
+    without["triggers"] = json!([]);
+    update(without).await;
+    topics.write(message(&cluster, 3, r#"{"total": 12}"#));
+    until_done(&topics, 3).await;
+    assert_eq!(versions().await, [2]);
+    assert_eq!(topics.aside(), []);
+}
+
+#[tokio::test]
 async fn a_payload_that_its_workflow_does_not_take_is_put_aside() {
     let cluster = Cluster::new();
     let (process, topics) = reading(&cluster);

@@ -33,6 +33,10 @@ impl From<engine::Error> for Problem {
                 Self::invalid(problems.into_iter().map(below).collect())
             }
             Error::UnknownWorkflow(_) => Self::new(Kind::UnknownWorkflow, detail),
+            Error::UnknownVersion { .. } => Self::new(Kind::UnknownVersion, detail),
+            Error::WorkflowArchived(_) => Self::new(Kind::WorkflowArchived, detail),
+            Error::WorkflowInUse { .. } => Self::new(Kind::WorkflowInUse, detail),
+            Error::WorkflowChanged { .. } => Self::new(Kind::WorkflowChanged, detail),
             Error::UnknownRun(_) => Self::new(Kind::UnknownRun, detail),
             Error::Overloaded { retry_after, .. } => {
                 Self::new(Kind::Overloaded, detail).retry_after(retry_after)
@@ -56,7 +60,9 @@ impl From<engine::Error> for Problem {
                 // Only a driver makes attempts.
                 Rejection::StaleAttempt { .. } => Self::internal(),
             },
-            Error::WorkflowNotNamed { .. } => Self::invalid(vec![Fault::new("/workflow", detail)]),
+            Error::WorkflowNotNamed { .. } | Error::NoSuchWorkflow { .. } => {
+                Self::invalid(vec![Fault::new("/workflow", detail)])
+            }
             Error::PluginMissing { .. } => Self::new(Kind::PluginMissing, detail),
             Error::Journal { .. } => Self::internal().caused_by(error),
             Error::Commit(_) => Self::new(

@@ -56,6 +56,8 @@ kinds! {
         "Workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 not found";
     UnknownWebhook = NOT_FOUND, "unknown-webhook", "Unknown webhook",
         "no workflow has an inbound webhook at \"shop/orders\"";
+    UnknownVersion = NOT_FOUND, "unknown-version", "Unknown version",
+        "workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 has no version 7";
     UnknownPlugin = NOT_FOUND, "unknown-plugin", "Unknown plugin",
         "there is no plugin \"slack\" in version 1.0.0";
     UnknownSecret = NOT_FOUND, "unknown-secret", "Unknown secret",
@@ -70,6 +72,12 @@ kinds! {
         "this path has other methods; the header Allow names them";
     BodyTimeout = REQUEST_TIMEOUT, "body-timeout", "Body timeout",
         "the body was not there after 30s, the limit (server.body_timeout)";
+    WorkflowArchived = CONFLICT, "workflow-archived", "Workflow archived",
+        "workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 is archived: it takes no runs until it is restored or gets a new version";
+    WorkflowChanged = CONFLICT, "workflow-changed", "Workflow changed",
+        "workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 is at version 5, and version 4 was to be changed";
+    WorkflowInUse = CONFLICT, "workflow-in-use", "Workflow in use",
+        "workflow 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55 cannot be deleted: run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 of it has not ended";
     RunFinished = CONFLICT, "run-finished", "Run finished",
         "run 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 has ended: its status is success";
     RunEnding = CONFLICT, "run-ending", "Run ending",
@@ -104,6 +112,8 @@ kinds! {
         "the request does not hold: limit: must be a whole number from 1 to 200";
     LimitReached = TOO_MANY_REQUESTS, "limit-reached", "Limit reached",
         "1 runs with the concurrency key \"customer-7\" are under way, which is the workflow's limit";
+    TooManyStreams = TOO_MANY_REQUESTS, "too-many-streams", "Too many streams",
+        "1000 streams are open, the limit is 1000 (server.streams_max)";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error",
         "something went wrong here; the log has more under the request's identifier";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded",

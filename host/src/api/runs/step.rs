@@ -266,7 +266,7 @@ impl<'a> StepResult<'a> {
 }
 
 impl<'a> LogEntry<'a> {
-    fn of(line: &'a LogLine) -> Self {
+    pub(super) fn of(line: &'a LogLine) -> Self {
         Self {
             at: Time(line.at),
             level: line.level,

@@ -2,6 +2,7 @@
 //! recorded is shown as what it must be doing.
 
 use millwork_core::decide::Progress;
+use millwork_core::event::Parent;
 use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
@@ -93,7 +94,7 @@ struct RunFailure<'a> {
 
 /// The step of another run that a run is.
 #[derive(Debug, Serialize, ToSchema)]
-struct ParentStep {
+pub(super) struct ParentStep {
     /// The other run.
     #[schema(value_type = Uuid)]
     run_id: RunId,
@@ -146,10 +147,7 @@ impl<'a> RunDocument<'a> {
             error: run.error().map(ToString::to_string),
             failure: run.error().map(RunFailure::of),
             retries: run.round(),
-            parent: created.parent.as_ref().map(|parent| ParentStep {
-                run_id: parent.run,
-                step: parent.step.to_string(),
-            }),
+            parent: created.parent.as_ref().map(ParentStep::of),
             waiting_for: match run.paused_at() {
                 Some(since) => Some(WaitingFor::held(since)),
                 None => soonest(&steps),
@@ -174,6 +172,15 @@ impl<'a> RunDocument<'a> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+impl ParentStep {
+    pub(super) fn of(parent: &Parent) -> Self {
+        Self {
+            run_id: parent.run,
+            step: parent.step.to_string(),
+        }
+    }
 }
 
 impl<'a> RunFailure<'a> {

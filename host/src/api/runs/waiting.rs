@@ -59,10 +59,10 @@ enum WaitKind {
 pub(super) struct StepFailure<'a> {
     /// A word for programs.
     #[schema(example = "http-503")]
-    code: &'a str,
+    pub(super) code: &'a str,
     /// A sentence for people.
     #[schema(example = "GET https://shop.example/orders/7 answered 503 Service Unavailable")]
-    message: &'a str,
+    pub(super) message: &'a str,
 }
 
 impl<'a> WaitingFor<'a> {

@@ -7,9 +7,9 @@ use millwork_core::run::RunStatus;
 
 use super::sample::{
     advance, at, commit, commit_all, create, end, everything, journal, list, new_of, run, summary,
-    workflow, write,
+    unfinished, workflow, write,
 };
-use crate::{Commit, Committed, Store};
+use crate::{Commit, Committed, STRETCH_BYTES_MAX, Store, Stretch};
 
 /// The records that were committed are those that are read.
 pub async fn a_run_is_created_and_its_journal_read_back(store: &dyn Store) {
@@ -43,6 +43,54 @@ pub async fn a_journal_is_read_from_a_position_on(store: &dyn Store) {
             .unwrap()
             .is_empty()
     );
+}
+
+/// With where the run stands.
+pub async fn a_journal_is_read_stretch_by_stretch(store: &dyn Store) {
+    let read = async |from, limit| store.read_journal(run(1), from, limit).await.unwrap();
+    assert_eq!(read(0, 10).await, None);
+    write(store, vec![create(run(1))]).await;
+    for seq in 1..5 {
+        write(store, vec![advance(run(1), seq)]).await;
+    }
+    let whole = journal(store, run(1)).await;
+    let stretch = |records: &[String], has_more| Stretch {
+        status: RunStatus::Running,
+        records: records.to_vec(),
+        has_more,
+    };
+    assert_eq!(read(0, 2).await, Some(stretch(&whole[..2], true)));
+    assert_eq!(read(2, 2).await, Some(stretch(&whole[2..4], true)));
+    assert_eq!(read(4, 2).await, Some(stretch(&whole[4..], false)));
+    assert_eq!(read(0, 5).await, Some(stretch(&whole, false)));
+    for from in [5, 900] {
+        assert_eq!(read(from, 2).await, Some(stretch(&[], false)));
+    }
+    write(store, vec![end(run(1), 5, RunStatus::Failed, at(9))]).await;
+    let ended = read(5, 9).await.unwrap();
+    assert_eq!((ended.status, ended.records.len()), (RunStatus::Failed, 1));
+}
+
+/// One at least, however large.
+pub async fn a_stretch_of_large_records_is_short(store: &dyn Store) {
+    let large = |size: usize| "x".repeat(size);
+    let most = STRETCH_BYTES_MAX;
+    let sizes = [10, most, 20, most - 1, 30, 40];
+    let mut created = create(run(1));
+    created.records = sizes.map(large).to_vec();
+    write(store, vec![created]).await;
+    let mut from = 0;
+    let mut lengths = Vec::new();
+    loop {
+        let stretch = store.read_journal(run(1), from, 100).await.unwrap();
+        let stretch = stretch.expect("it is there");
+        lengths.push(stretch.records.len());
+        from += u32::try_from(stretch.records.len()).expect("few");
+        if !stretch.has_more {
+            break;
+        }
+    }
+    assert_eq!(lengths, [2, 2, 2]);
 }
 
 /// Commits of any number of records follow each other.
@@ -83,7 +131,7 @@ pub async fn a_place_that_is_taken_conflicts_and_nothing_of_the_commit_is_writte
     }
     assert_eq!(journal(store, run(1)).await.len(), 2);
     assert_eq!(store.list_runs(everything()).await.unwrap(), before);
-    assert_eq!(store.count_unfinished().await.unwrap(), 1);
+    assert_eq!(unfinished(store).await, 1);
 }
 
 /// A journal has no holes.
@@ -215,7 +263,7 @@ pub async fn a_commit_that_got_through_conflicts_with_itself(store: &dyn Store) 
         assert_eq!(commit(store, step).await, Committed::Conflict);
     }
     assert_eq!(journal(store, run(1)).await.len(), 3);
-    assert_eq!(store.count_unfinished().await.unwrap(), 0);
+    assert_eq!(unfinished(store).await, 0);
 }
 
 /// The fence, from many tasks: each reads where the run stands and tries to take the next place.
@@ -244,7 +292,9 @@ pub async fn of_many_writers_exactly_one_takes_each_place(store: &dyn Store) {
             {
                 Committed::Written => _ = written.fetch_add(1, Ordering::Relaxed),
                 Committed::Conflict => {}
-                other => panic!("there is no key, and no limit: {other:?}"),
+                other => panic!(
+                    "there is neither a key nor a version to look at, and no limit: {other:?}"
+                ),
             }
         }
     });

@@ -1,5 +1,7 @@
 //! Random histories: whatever is done to a store, it tells the same as the plainest store there is.
 
+mod workflows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use super::sample::{advance, at, create_at, everything, key, new_of, run_at, wor
 use crate::chance::Chance;
 use crate::limits::{Enter, LimitQuery, Passage, Rate, Slot, Variant, WhenFull};
 use crate::{Claim, Commit, Expected, Memory, Order, Renewal, RunQuery, Store, ValueKey};
+
+use workflows::define;
 
 const STEPS: usize = 400;
 const SEEDS: std::ops::Range<u64> = 1..9;
@@ -46,6 +50,14 @@ pub async fn random_histories_are_told_as_in_memory(store: &dyn Store) {
             .remove_finished(at(i64::from(u32::MAX)), at(i64::from(u32::MAX)), 100_000)
             .await
             .unwrap();
+        for number in 0..3 {
+            // Unfinished runs of it are none any more.
+            store
+                .delete_workflow(workflow(number), at(0))
+                .await
+                .unwrap();
+        }
+        store.remove_deleted(at(1), 10).await.unwrap();
         for name in 0..KEYS {
             store
                 .write_value(&value_key(name), None, Expected::Any)
@@ -74,9 +86,17 @@ async fn tell(seed: u64, store: &dyn Store, model: &dyn Store) {
             "{what} at step {step} of the history of seed {seed}"
         );
     };
+    let counted: Vec<_> = (0..3)
+        .map(|number| Some(workflow(number)))
+        .chain([None])
+        .collect();
     for step in 0..STEPS {
         let clock = i64::try_from(step).expect("few steps") * 300;
-        match chance.below(13) {
+        match chance.below(15) {
+            13..=14 => {
+                let (what, told, expected) = define(&mut chance, clock, store, model).await;
+                same(step, what, &told, &expected);
+            }
             10..=12 => {
                 let (what, told, expected) = share(&mut chance, clock, store, model).await;
                 same(step, what, &told, &expected);
@@ -159,8 +179,8 @@ async fn tell(seed: u64, store: &dyn Store, model: &dyn Store) {
         same(
             step,
             "the count",
-            &store.count_unfinished().await.unwrap(),
-            &model.count_unfinished().await.unwrap(),
+            &store.count_runs(counted.clone()).await.unwrap(),
+            &model.count_runs(counted.clone()).await.unwrap(),
         );
     }
     for order in [Order::NewestFirst, Order::OldestFirst] {
@@ -187,6 +207,8 @@ fn some_commit(chance: &mut Chance, clock: i64) -> Commit {
         let mut commit = create_at(run, at(created));
         let new = new_of(&mut commit);
         new.workflow = workflow(u8::try_from(chance.below(3)).expect("small"));
+        new.is_newest = chance.below(2) == 0;
+        new.version = u32::try_from(chance.below(4)).expect("small");
         if chance.below(3) == 0 {
             let name = chance.below(6).to_string();
             let fingerprint = u8::try_from(chance.below(2)).expect("small");

@@ -4,8 +4,8 @@ use millwork_core::id::RunId;
 use millwork_core::run::{RunStatus, Summary};
 
 use super::sample::{
-    advance, at, create, create_at, end, everything, list, new_of, run, run_at, summary, workflow,
-    write,
+    advance, at, commit, create, create_at, end, everything, list, new_of, run, run_at, summary,
+    unfinished, workflow, write,
 };
 use crate::{Commit, Order, RunQuery, RunRow, Store};
 
@@ -226,7 +226,7 @@ pub async fn a_list_of_nothing_is_empty(store: &dyn Store) {
 
 /// Paused runs are not finished; finished ones no longer count, and conflicts never do.
 pub async fn unfinished_runs_are_counted(store: &dyn Store) {
-    let count = async || store.count_unfinished().await.unwrap();
+    let count = async || unfinished(store).await;
     assert_eq!(count().await, 0);
     write(store, vec![create(run(1)), create(run(2)), create(run(3))]).await;
     assert_eq!(count().await, 3);
@@ -260,6 +260,58 @@ pub async fn unfinished_runs_are_counted(store: &dyn Store) {
     )
     .await;
     assert_eq!(count().await, 2);
+}
+
+/// Of each workflow and of all together, through every change; and what is removed is not counted any more.
+pub async fn counts_follow_every_change(store: &dyn Store) {
+    let count = async |of: Option<u8>| {
+        let counts = store.count_runs(vec![of.map(workflow)]).await.unwrap();
+        counts[0].iter().map(|(_, count)| count).collect::<Vec<_>>()
+    };
+    assert_eq!(count(None).await, [0; 6]);
+    let of = |number, id| {
+        let mut commit = create(run(number));
+        new_of(&mut commit).workflow = workflow(id);
+        commit
+    };
+    write(store, vec![of(1, 1), of(2, 1), of(3, 2)]).await;
+    assert_eq!(count(None).await, [3, 0, 0, 0, 0, 0]);
+    // Several changes of one run in one call.
+    let paused = Commit {
+        summary: summary(RunStatus::Paused),
+        ..advance(run(2), 1)
+    };
+    write(
+        store,
+        vec![
+            advance(run(1), 1),
+            advance(run(1), 2),
+            paused,
+            advance(run(3), 1),
+        ],
+    )
+    .await;
+    assert_eq!(count(None).await, [0, 2, 0, 0, 1, 0]);
+    assert_eq!(count(Some(1)).await, [0, 1, 0, 0, 1, 0]);
+    write(store, vec![end(run(1), 3, RunStatus::Failed, at(9))]).await;
+    assert_eq!(
+        commit(store, advance(run(3), 7)).await,
+        crate::Committed::Conflict
+    );
+    // One that had ended goes on.
+    write(store, vec![advance(run(1), 4)]).await;
+    write(store, vec![end(run(1), 5, RunStatus::Success, at(9))]).await;
+    let both = store.count_runs(vec![Some(workflow(2)), None, Some(workflow(3))]);
+    let both = both.await.unwrap();
+    assert_eq!(both[0].of(RunStatus::Running), 1);
+    assert_eq!(
+        (both[1].of(RunStatus::Success), both[1].unfinished()),
+        (1, 2)
+    );
+    assert_eq!(both[2], crate::RunCounts::default());
+    assert_eq!(store.remove_finished(at(99), at(0), 9).await.unwrap(), 1);
+    assert_eq!(count(None).await, [0, 1, 0, 0, 1, 0]);
+    assert_eq!(count(Some(1)).await, [0, 0, 0, 0, 1, 0]);
 }
 
 /// Sixty runs of two workflows in all states, several to a millisecond.

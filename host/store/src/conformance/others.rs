@@ -1,55 +1,7 @@
-//! Workflows, plugins and the sign of life.
+//! Plugins and the sign of life.
 
-use super::sample::{at, digest, workflow};
-use crate::{Plugin, Store, Workflow};
-
-fn version(version: u32) -> Workflow {
-    Workflow {
-        id: workflow(1),
-        version,
-        name: "order-paid".to_owned(),
-        definition: format!("{{\"name\":\"order-paid\",\"version\":{version}}}"),
-        created_at: at(i64::from(version)),
-    }
-}
-
-/// Versions live side by side.
-pub async fn the_newest_version_of_a_workflow_is_found(store: &dyn Store) {
-    assert_eq!(store.find_workflow(workflow(1), None).await.unwrap(), None);
-    for number in [1, 3, 2, 10] {
-        store.insert_workflow(version(number)).await.unwrap();
-    }
-    assert_eq!(
-        store.find_workflow(workflow(1), None).await.unwrap(),
-        Some(version(10))
-    );
-    assert_eq!(
-        store.find_workflow(workflow(1), Some(2)).await.unwrap(),
-        Some(version(2))
-    );
-    assert_eq!(
-        store.find_workflow(workflow(1), Some(4)).await.unwrap(),
-        None
-    );
-    assert_eq!(store.find_workflow(workflow(2), None).await.unwrap(), None);
-}
-
-/// A run pinned to it would change under way.
-pub async fn a_version_of_a_workflow_never_changes(store: &dyn Store) {
-    store.insert_workflow(version(1)).await.unwrap();
-    store.insert_workflow(version(1)).await.unwrap();
-    store
-        .insert_workflow(Workflow {
-            name: "other".to_owned(),
-            ..version(1)
-        })
-        .await
-        .unwrap();
-    assert_eq!(
-        store.find_workflow(workflow(1), Some(1)).await.unwrap(),
-        Some(version(1))
-    );
-}
+use super::sample::digest;
+use crate::{Plugin, Store};
 
 /// By its digest, whatever it is called.
 pub async fn a_plugin_is_kept_once(store: &dyn Store) {

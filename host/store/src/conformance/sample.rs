@@ -66,6 +66,7 @@ pub(crate) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
         new: Some(NewRun {
             workflow: workflow(1),
             version: 1,
+            is_newest: false,
             created_at,
             idempotency: None,
         }),
@@ -176,4 +177,10 @@ pub(crate) async fn all_due(store: &dyn Store) -> Vec<(Timestamp, RunId)> {
         .await
         .expect("the store lists what is due");
     due.into_iter().map(|due| (due.at, due.run)).collect()
+}
+
+/// How many runs have not ended, as the store keeps count.
+pub(crate) async fn unfinished(store: &dyn Store) -> u64 {
+    let counts = store.count_runs(vec![None]).await;
+    counts.expect("the store keeps count")[0].unfinished()
 }

@@ -10,14 +10,15 @@ use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
 use super::triggers::Kept;
+use super::workflows::Head;
 use crate::limits::desk::{Answer, Changes, Desk};
 use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, LimitQuery, LimitRow, Passed, Turn};
 use crate::trigger::TriggerId;
 use crate::{
     AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, NewRun,
-    Order, Plugin, PluginDecision, Renewal, RunQuery, RunRow, SealedSecret, Token, Value, ValueKey,
-    Workflow, Written,
+    Order, Plugin, PluginDecision, Renewal, RunCounts, RunQuery, RunRow, SealedSecret, Stretch,
+    Token, Value, ValueKey, Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -27,7 +28,8 @@ pub(super) struct State {
     finished: BTreeSet<(Timestamp, RunId)>,
     desk: Desk,
     keys: HashMap<(WorkflowId, String), KeyHolder>,
-    pub(super) workflows: BTreeMap<(WorkflowId, u32), Workflow>,
+    pub(super) heads: BTreeMap<WorkflowId, Head>,
+    pub(super) versions: BTreeMap<(WorkflowId, u32), Workflow>,
     pub(super) plugins: HashMap<Digest, Plugin>,
     pub(super) values: HashMap<ValueKey, Value>,
     last_value_version: u64,
@@ -87,6 +89,11 @@ impl State {
             length.unwrap_or(0) == usize::try_from(commit.first_seq).unwrap_or(usize::MAX);
         if !commit.is_in_form() || !is_next {
             return Committed::Conflict;
+        }
+        let is_outdated =
+            |new: &NewRun| new.is_newest && !self.is_newest(new.workflow, new.version);
+        if commit.new.as_ref().is_some_and(is_outdated) {
+            return Committed::Outdated;
         }
         let key = commit.new.as_mut().and_then(NewRun::take_key);
         if let Some((workflow, created_at, key)) = &key
@@ -261,6 +268,13 @@ impl State {
         })
     }
 
+    pub(super) fn read_journal(&self, run: RunId, from: Seq, limit: usize) -> Option<Stretch> {
+        let stored = self.runs.get(&run)?;
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let records = stored.journal.iter().skip(from).cloned();
+        Some(Stretch::take(stored.summary.status, records, limit))
+    }
+
     pub(super) fn list_runs(&self, query: &RunQuery) -> Vec<RunRow> {
         let after = query.after.map_or(Bound::Unbounded, Bound::Excluded);
         let matching = |(_, stored): &(&RunId, &Stored)| {
@@ -348,13 +362,27 @@ impl State {
         self.enter_into_indexes(run);
     }
 
-    pub(super) fn unfinished(&self) -> u64 {
-        let count = self
-            .runs
-            .values()
-            .filter(|stored| !stored.summary.status.is_finished())
-            .count();
-        u64::try_from(count).unwrap_or(u64::MAX)
+    /// The plainest way: this store looks.
+    pub(super) fn count_runs(&self, of: Option<WorkflowId>) -> RunCounts {
+        let mut counts = RunCounts::default();
+        let runs = self.runs.values();
+        for stored in runs.filter(|stored| of.is_none_or(|of| of == stored.workflow)) {
+            counts.add(stored.summary.status, 1);
+        }
+        counts
+    }
+
+    /// The first unfinished run of a workflow.
+    pub(super) fn unfinished_of(&self, workflow: WorkflowId) -> Option<RunId> {
+        let mut unfinished = self.runs.iter().filter(|(_, stored)| {
+            stored.workflow == workflow && !stored.summary.status.is_finished()
+        });
+        unfinished.next().map(|(run, _)| *run)
+    }
+
+    /// Whether there is any run of a workflow.
+    pub(super) fn has_runs_of(&self, workflow: WorkflowId) -> bool {
+        self.runs.values().any(|stored| stored.workflow == workflow)
     }
 
     pub(super) fn write_value(

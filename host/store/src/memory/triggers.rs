@@ -17,12 +17,17 @@ pub(super) struct Kept {
 }
 
 impl State {
-    fn put_triggers(&mut self, triggers: Vec<Trigger>) -> Option<PathTaken> {
+    /// Puts the triggers of the newest version of a workflow in the place of those before, or says whose path it is.
+    pub(super) fn replace_triggers(
+        &mut self,
+        workflow: WorkflowId,
+        triggers: Vec<Trigger>,
+    ) -> Option<PathTaken> {
         for trigger in triggers.iter().filter(|t| t.kind == TriggerKind::Webhook) {
             let others = self.triggers.values().map(|kept| &kept.trigger);
             let taken = others
                 .filter(|other| other.kind == TriggerKind::Webhook && other.place == trigger.place)
-                .find(|other| other.id.workflow != trigger.id.workflow);
+                .find(|other| other.id.workflow != workflow);
             if let Some(taken) = taken {
                 return Some(PathTaken {
                     path: taken.place.clone(),
@@ -30,10 +35,11 @@ impl State {
                 });
             }
         }
+        self.triggers.retain(|id, _| id.workflow != workflow);
         for trigger in triggers {
             let due_at = trigger.next_at;
             let kept = Kept { trigger, due_at };
-            self.triggers.entry(kept.trigger.id).or_insert(kept);
+            self.triggers.insert(kept.trigger.id, kept);
         }
         None
     }
@@ -77,17 +83,6 @@ impl State {
 
 #[async_trait]
 impl Triggers for Memory {
-    async fn put_triggers(&self, triggers: Vec<Trigger>) -> Result<Option<PathTaken>, Error> {
-        Ok(self.state().put_triggers(triggers))
-    }
-
-    async fn remove_triggers(&self, workflow: WorkflowId, kept: Option<u32>) -> Result<(), Error> {
-        self.state()
-            .triggers
-            .retain(|id, _| id.workflow != workflow || Some(id.version) == kept);
-        Ok(())
-    }
-
     async fn list_triggers(&self, query: TriggerQuery) -> Result<Vec<Trigger>, Error> {
         Ok(self.state().list_triggers(&query))
     }

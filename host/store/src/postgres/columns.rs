@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::text;
+use crate::Labels;
 
 pub(super) fn uuid(run: RunId) -> Uuid {
     Uuid::from_bytes(*run.as_bytes())
@@ -85,6 +86,23 @@ pub(super) fn digest(row: &PgRow, index: usize) -> sqlx::Result<Digest> {
 /// A number that grows.
 pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The version of a workflow.
+pub(super) fn version(row: &PgRow, index: usize) -> sqlx::Result<u32> {
+    let version: i64 = row.try_get(index)?;
+    u32::try_from(version).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Labels, as a JSON object.
+pub(super) fn labels(row: &PgRow, index: usize) -> sqlx::Result<Labels> {
+    let text: &str = row.try_get(index)?;
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// What [`labels`] reads. JSON writes U+0000 as six plain characters, so nothing has to be encoded.
+pub(super) fn labels_text(labels: &Labels) -> String {
+    serde_json::to_string(labels).expect("texts by names can be written as JSON")
 }
 
 /// A number of rows, as `LIMIT` takes it.

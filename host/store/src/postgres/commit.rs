@@ -15,8 +15,10 @@ use millwork_core::id::{RunId, WorkflowId};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::counts::count;
 use super::keys::{claim_keys, key_of, release_keys};
 use super::limits::{self, Asking, Decided};
+use super::newest::{asks_for_newest, drop_outdated, note_outdated};
 use super::{columns, failure, text};
 use crate::limits::{LimitKey, LimitKind, Passage};
 use crate::{Commit, Committed};
@@ -189,6 +191,12 @@ impl Round {
         answers: &mut [Committed],
     ) -> sqlx::Result<bool> {
         let mut creating = self.creating.clone();
+        // A key or a slot must not be given to a run that cannot be made: there the versions are looked at first, and else in
+        // the statement that writes the row.
+        let looks_first = self.has_keys || !self.asking.is_empty();
+        if looks_first {
+            drop_outdated(connection, &mut creating, commits, answers).await?;
+        }
         if self.has_keys {
             claim_keys(connection, &mut creating, commits, answers).await?;
         }
@@ -207,8 +215,13 @@ impl Round {
         }
         let creating: Vec<_> = creating.iter().filter_map(shape).collect();
         if !creating.is_empty() {
-            let written = create(connection, &commits_of(&creating)).await?;
+            let created = commits_of(&creating);
+            let checks = !looks_first && created.iter().any(|commit| asks_for_newest(commit));
+            let written = create(connection, &created, checks).await?;
             note_written(&creating, &written, answers);
+            if checks && written.len() < creating.len() {
+                note_outdated(connection, &creating, &written, answers).await?;
+            }
         }
         let Decided {
             shaped,
@@ -289,23 +302,27 @@ fn note_written(placed: &[(usize, &Commit)], written: &HashSet<RunId>, answers: 
     }
 }
 
-const ADVANCE: &str = "
+const ADVANCE: &str = concat!(
+    "
     WITH c AS (
         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
                              $7::timestamptz[], $8::text[], $9::boolean[])
             AS c (run, first_seq, records, status, started_at, completed_at, due_at, error, keeps_due)
     ), moved AS (
-        UPDATE runs SET next_seq = c.first_seq + c.records, status = c.status, started_at = c.started_at,
+        UPDATE runs SET next_seq = c.first_seq + c.records, status_before = runs.status, status = c.status, started_at = c.started_at,
                         completed_at = c.completed_at, error = c.error,
                         due_at = CASE WHEN c.keeps_due THEN COALESCE(runs.due_at, c.due_at) ELSE c.due_at END
         FROM c WHERE runs.id = c.run AND runs.next_seq = c.first_seq
-        RETURNING runs.id
+        RETURNING runs.id, runs.workflow, runs.status_before, runs.status
     ), written AS (
         INSERT INTO journal (run, seq, record)
         SELECT j.run, j.seq, j.record FROM UNNEST($10::uuid[], $11::bigint[], $12::text[]) AS j (run, seq, record)
         JOIN moved ON moved.id = j.run
-    )
-    SELECT id FROM moved";
+    ), ",
+    count!("(SELECT workflow, status_before, status FROM moved)"),
+    "
+    SELECT id FROM moved"
+);
 
 async fn advance(
     connection: &mut PgConnection,
@@ -333,23 +350,34 @@ async fn advance(
     moved.iter().map(|row| columns::run_id(row, 0)).collect()
 }
 
-const CREATE: &str = "
-    WITH created AS (
-        INSERT INTO runs (id, next_seq, status, started_at, completed_at, due_at, error, workflow, version, created_at)
+/// The heads are looked at in the same statement: who remembers which version is the newest need not ask first.
+const CREATE: &str = concat!(
+    "
+    WITH c AS (
         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-                             $7::text[], $8::uuid[], $9::bigint[], $10::timestamptz[])
+                             $7::text[], $8::uuid[], $9::bigint[], $10::timestamptz[], $14::boolean[])
+            AS c (run, records, status, started_at, completed_at, due_at, error, workflow, version, created_at, is_newest)
+    ), created AS (
+        INSERT INTO runs (id, next_seq, status, started_at, completed_at, due_at, error, workflow, version, created_at)
+        SELECT c.run, c.records, c.status, c.started_at, c.completed_at, c.due_at, c.error, c.workflow, c.version, c.created_at
+        FROM c LEFT JOIN workflow_heads h ON h.id = c.workflow
+        WHERE NOT c.is_newest OR (h.newest = c.version AND h.archived_at IS NULL AND h.deleted_at IS NULL)
         ON CONFLICT (id) DO NOTHING
-        RETURNING id
+        RETURNING id, workflow, status
     ), written AS (
         INSERT INTO journal (run, seq, record)
         SELECT j.run, j.seq, j.record FROM UNNEST($11::uuid[], $12::bigint[], $13::text[]) AS j (run, seq, record)
         JOIN created ON created.id = j.run
-    )
-    SELECT id FROM created";
+    ), ",
+    count!("(SELECT workflow, NULL::text, status FROM created)"),
+    "
+    SELECT id FROM created"
+);
 
 async fn create(
     connection: &mut PgConnection,
     commits: &[&Commit],
+    checks: bool,
 ) -> sqlx::Result<HashSet<RunId>> {
     let rows = RowColumns::of(commits);
     let records = RecordColumns::of(commits);
@@ -359,6 +387,7 @@ async fn create(
         .collect();
     let versions: Vec<_> = new().map(|new| i64::from(new.version)).collect();
     let created_at: Vec<_> = new().map(|new| columns::to_time(new.created_at)).collect();
+    let is_newest: Vec<_> = new().map(|new| checks && new.is_newest).collect();
     let created = sqlx::query(CREATE)
         .bind(rows.runs)
         .bind(rows.records)
@@ -373,6 +402,7 @@ async fn create(
         .bind(records.runs)
         .bind(records.seqs)
         .bind(records.texts)
+        .bind(is_newest)
         .fetch_all(connection)
         .await?;
     created.iter().map(|row| columns::run_id(row, 0)).collect()

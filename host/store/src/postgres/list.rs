@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::columns;
-use crate::{Due, Order, RunQuery, RunRow};
+use crate::{Due, Order, RunQuery, RunRow, STRETCH_BYTES_MAX, Stretch};
 
 pub(super) async fn journal(pool: &PgPool, run: RunId, from: Seq) -> sqlx::Result<Vec<String>> {
     sqlx::query("SELECT record FROM journal WHERE run = $1 AND seq >= $2 ORDER BY seq")
@@ -21,6 +21,39 @@ pub(super) async fn journal(pool: &PgPool, run: RunId, from: Seq) -> sqlx::Resul
         .iter()
         .map(|row| columns::text(row, 0))
         .collect()
+}
+
+/// The bytes before each record are added up in the database, so that what is behind the stretch is not sent: but for one record,
+/// which tells that there are more.
+const STRETCH: &str = "
+    SELECT r.status, j.record FROM runs r LEFT JOIN LATERAL (
+        SELECT seq, record, lag(bytes) OVER (ORDER BY seq) AS before_last FROM (
+            SELECT seq, record, sum(octet_length(record)) OVER (ORDER BY seq) - octet_length(record) AS bytes
+            FROM (SELECT seq, record FROM journal WHERE run = $1 AND seq >= $2 ORDER BY seq LIMIT $3) AS next
+        ) AS summed
+    ) j ON j.before_last IS NULL OR j.before_last < $4 WHERE r.id = $1 ORDER BY j.seq";
+
+pub(super) async fn stretch(
+    pool: &PgPool,
+    run: RunId,
+    from: Seq,
+    limit: usize,
+) -> sqlx::Result<Option<Stretch>> {
+    let rows = sqlx::query(STRETCH)
+        .bind(columns::uuid(run))
+        .bind(i64::from(from))
+        .bind(columns::limit(limit.saturating_add(1)))
+        .bind(columns::limit(STRETCH_BYTES_MAX))
+        .fetch_all(pool)
+        .await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let status = columns::status(first, 0)?;
+    let records = rows.iter().map(|row| columns::optional_text(row, 1));
+    let records: Vec<_> = records.collect::<sqlx::Result<_>>()?;
+    let records = records.into_iter().flatten();
+    Ok(Some(Stretch::take(status, records, limit)))
 }
 
 pub(super) async fn due(
@@ -53,16 +86,6 @@ pub(super) async fn due(
         })
     });
     due.collect()
-}
-
-/// Reads the part of the index that has them: what it costs grows with how many there are, not with what has finished.
-pub(super) async fn count_unfinished(pool: &PgPool) -> sqlx::Result<u64> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM runs WHERE status IN ('pending', 'running', 'paused')",
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 pub(super) async fn runs(pool: &PgPool, query: &RunQuery) -> sqlx::Result<Vec<RunRow>> {

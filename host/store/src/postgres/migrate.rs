@@ -39,6 +39,14 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0007_triggers",
         include_str!("../../../../migrations/postgres/0007_triggers.sql"),
     ),
+    (
+        "0008_versions",
+        include_str!("../../../../migrations/postgres/0008_versions.sql"),
+    ),
+    (
+        "0009_counts",
+        include_str!("../../../../migrations/postgres/0009_counts.sql"),
+    ),
 ];
 
 fn known() -> u32 {

@@ -1,57 +1,12 @@
-//! Workflows, plugins, the pulse and the clock.
+//! Plugins, the pulse and the clock.
 
 use millwork_core::digest::Digest;
-use millwork_core::id::WorkflowId;
 use millwork_core::time::Timestamp;
 use sqlx::{PgPool, Row as _};
 use time::OffsetDateTime;
 
 use super::{columns, text};
-use crate::{Plugin, Workflow};
-
-pub(super) async fn insert_workflow(pool: &PgPool, workflow: &Workflow) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO workflows (id, version, name, definition, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (id, version) DO NOTHING",
-    )
-    .bind(columns::workflow_uuid(workflow.id))
-    .bind(i64::from(workflow.version))
-    .bind(text::encode(&workflow.name))
-    .bind(text::encode(&workflow.definition))
-    .bind(columns::to_time(workflow.created_at))
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn find_workflow(
-    pool: &PgPool,
-    id: WorkflowId,
-    version: Option<u32>,
-) -> sqlx::Result<Option<Workflow>> {
-    let query = match version {
-        Some(version) => sqlx::query(
-            "SELECT version, name, definition, created_at FROM workflows WHERE id = $1 AND version = $2",
-        )
-        .bind(columns::workflow_uuid(id))
-        .bind(i64::from(version)),
-        None => sqlx::query(
-            "SELECT version, name, definition, created_at FROM workflows WHERE id = $1 ORDER BY version DESC LIMIT 1",
-        )
-        .bind(columns::workflow_uuid(id)),
-    };
-    let Some(row) = query.fetch_optional(pool).await? else {
-        return Ok(None);
-    };
-    let version: i64 = row.try_get(0)?;
-    Ok(Some(Workflow {
-        id,
-        version: u32::try_from(version).unwrap_or(0),
-        name: columns::text(&row, 1)?,
-        definition: columns::text(&row, 2)?,
-        created_at: columns::time(&row, 3)?,
-    }))
-}
+use crate::Plugin;
 
 pub(super) async fn insert_plugin(pool: &PgPool, plugin: &Plugin) -> sqlx::Result<()> {
     sqlx::query(

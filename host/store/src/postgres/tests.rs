@@ -126,6 +126,9 @@ async fn two_processes_that_advance_the_same_runs_share_the_places_out() {
         }
     }
     assert_eq!(written, 50 * 19);
+    // Both have written into the counts beside each other.
+    let counts = first.count_runs(vec![None]).await.unwrap();
+    assert_eq!(counts[0].unfinished(), 50);
 }
 
 #[tokio::test]
@@ -211,10 +214,14 @@ async fn a_server_that_goes_away_is_an_error_and_comes_back_without_a_word_from_
 }
 
 /// What one database has and the other has not, and why.
-const DIFFERENCES: [(&str, &str); 2] = [
+const DIFFERENCES: [(&str, &str); 3] = [
     (
         "runs.next_seq",
         "PostgreSQL's row says where the journal goes on: see 0002",
+    ),
+    (
+        "runs.status_before",
+        "PostgreSQL's update tells with it what it found: see 0006",
     ),
     (
         "journal.position",

@@ -1,10 +1,12 @@
 //! Triggers: what starts runs when nobody asks for one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use millwork_core::id::WorkflowId;
 use millwork_core::time::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::failure::within;
 use super::{Postgres, columns, text};
@@ -13,14 +15,6 @@ use crate::trigger::{PathTaken, Trigger, TriggerId, TriggerKind, TriggerQuery, T
 
 #[async_trait]
 impl Triggers for Postgres {
-    async fn put_triggers(&self, triggers: Vec<Trigger>) -> Result<Option<PathTaken>, Error> {
-        within("keep triggers", put(&self.pool, &triggers)).await
-    }
-
-    async fn remove_triggers(&self, workflow: WorkflowId, kept: Option<u32>) -> Result<(), Error> {
-        within("remove triggers", remove(&self.pool, workflow, kept)).await
-    }
-
     async fn list_triggers(&self, query: TriggerQuery) -> Result<Vec<Trigger>, Error> {
         within("list triggers", list(&self.pool, &query)).await
     }
@@ -77,69 +71,65 @@ const TAKE_PATHS: &str = "
     ON CONFLICT (path) DO UPDATE SET workflow = trigger_paths.workflow
     RETURNING path, workflow";
 
+const GIVE_PATHS_BACK: &str = "DELETE FROM trigger_paths WHERE workflow = $1 AND path <> ALL($2)";
+
 const INSERT: &str = "
     INSERT INTO triggers (workflow, version, number, kind, place, next_at, due_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING";
+    VALUES ($1, $2, $3, $4, $5, $6, $6)";
 
-async fn put(pool: &PgPool, triggers: &[Trigger]) -> sqlx::Result<Option<PathTaken>> {
-    let Some(first) = triggers.first() else {
-        return Ok(None);
-    };
-    let mut transaction = pool.begin().await?;
+/// Puts the triggers of the newest version of a workflow in the place of those before, or says whose path it is: then the
+/// transaction is to be rolled back.
+pub(super) async fn replace(
+    connection: &mut PgConnection,
+    workflow: WorkflowId,
+    triggers: &[Trigger],
+) -> sqlx::Result<Option<PathTaken>> {
+    let id = columns::workflow_uuid(workflow);
+    sqlx::query("DELETE FROM triggers WHERE workflow = $1")
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
     let webhooks = triggers.iter().filter(|t| t.kind == TriggerKind::Webhook);
-    let paths: Vec<_> = webhooks
+    let paths: BTreeSet<_> = webhooks
         .map(|t| text::encode(&t.place).into_owned())
         .collect();
-    if !paths.is_empty() {
-        let rows = sqlx::query(TAKE_PATHS)
-            .bind(paths)
-            .bind(columns::workflow_uuid(first.id.workflow))
-            .fetch_all(&mut *transaction)
-            .await?;
-        for row in &rows {
-            let workflow = columns::workflow_id(row, 1)?;
-            if workflow != first.id.workflow {
-                let path = columns::text(row, 0)?;
-                return Ok(Some(PathTaken { path, workflow }));
-            }
+    let paths = Vec::from_iter(paths);
+    sqlx::query(GIVE_PATHS_BACK)
+        .bind(id)
+        .bind(&paths)
+        .execute(&mut *connection)
+        .await?;
+    let rows = match paths.is_empty() {
+        true => Vec::new(),
+        false => {
+            let take = sqlx::query(TAKE_PATHS).bind(paths).bind(id);
+            take.fetch_all(&mut *connection).await?
+        }
+    };
+    let mut taken = BTreeMap::new();
+    for row in &rows {
+        let holder = columns::workflow_id(row, 1)?;
+        if holder != workflow {
+            taken.insert(columns::text(row, 0)?, holder);
+        }
+    }
+    for trigger in triggers {
+        if let Some((path, workflow)) = taken.remove_entry(&trigger.place) {
+            return Ok(Some(PathTaken { path, workflow }));
         }
     }
     for trigger in triggers {
         sqlx::query(INSERT)
-            .bind(columns::workflow_uuid(trigger.id.workflow))
+            .bind(id)
             .bind(i64::from(trigger.id.version))
             .bind(i64::from(trigger.id.number))
             .bind(trigger.kind.as_str())
             .bind(text::encode(&trigger.place))
             .bind(trigger.next_at.map(columns::to_time))
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?;
     }
-    transaction.commit().await?;
     Ok(None)
-}
-
-const REMOVE: &str =
-    "DELETE FROM triggers WHERE workflow = $1 AND version IS DISTINCT FROM $2::bigint";
-
-const RELEASE_PATHS: &str = "
-    DELETE FROM trigger_paths WHERE workflow = $1 AND NOT EXISTS (
-        SELECT 1 FROM triggers
-        WHERE triggers.workflow = $1 AND triggers.kind = 'webhook' AND triggers.place = trigger_paths.path
-    )";
-
-async fn remove(pool: &PgPool, workflow: WorkflowId, kept: Option<u32>) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query(REMOVE)
-        .bind(columns::workflow_uuid(workflow))
-        .bind(kept.map(i64::from))
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query(RELEASE_PATHS)
-        .bind(columns::workflow_uuid(workflow))
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await
 }
 
 async fn list(pool: &PgPool, query: &TriggerQuery) -> sqlx::Result<Vec<Trigger>> {

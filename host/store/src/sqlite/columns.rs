@@ -10,6 +10,8 @@ use millwork_core::time::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Result, Row};
 
+use crate::Labels;
+
 pub(super) fn run_id(row: &Row<'_>, column: usize) -> Result<RunId> {
     row.get(column).map(RunId::from_bytes)
 }
@@ -49,6 +51,19 @@ where
 /// A number that grows.
 pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Labels, as a JSON object.
+pub(super) fn labels(row: &Row<'_>, column: usize) -> Result<Labels> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
+}
+
+/// What [`labels`] reads.
+pub(super) fn labels_text(labels: &Labels) -> String {
+    serde_json::to_string(labels).expect("texts by names can be written as JSON")
 }
 
 /// A bound on how many rows to read.

@@ -29,9 +29,12 @@ fn write_unlimited(session: &mut Session<'_>, commit: &Commit) -> Result<Committ
     {
         return Ok(refused);
     }
-    let is_written = put(session, commit)?;
-    Ok(match is_written {
-        true => Committed::Written,
+    if put(session, commit)? {
+        return Ok(Committed::Written);
+    }
+    let asks = commit.new.as_ref().is_some_and(|new| new.is_newest);
+    Ok(match asks && !exists(session.connection, commit.run)? {
+        true => Committed::Outdated,
         false => Committed::Conflict,
     })
 }
@@ -50,6 +53,9 @@ fn write_limited(
     };
     if !has_place {
         return Ok(Committed::Conflict);
+    }
+    if is_outdated(connection, commit)? {
+        return Ok(Committed::Outdated);
     }
     if let Some(key) = key
         && let Some(refused) = take_key(connection, commit, key)?
@@ -81,8 +87,8 @@ fn put(session: &mut Session<'_>, commit: &Commit) -> Result<bool> {
         (None, Some((first, rest))) => advance(session, commit, first, rest),
         // Only limits have a commit written that says nothing: the run waits, and is due at another time.
         (_, None) => {
-            let (before, due_before) = load_row(session.connection, commit.run)?;
-            update_row(session.connection, commit, &before, due_before)?;
+            let row = load_row(session.connection, commit.run)?;
+            update_row(session.connection, commit, &row.summary, row.due_at)?;
             Ok(true)
         }
     }
@@ -101,7 +107,8 @@ fn begin(
     }
     journal::begin(connection, commit.run, first)?;
     append(connection, commit, rest)?;
-    session.unfinished += i64::from(!commit.summary.status.is_finished());
+    let status = commit.summary.status;
+    session.counts.note(new.workflow, None, Some(status));
     Ok(true)
 }
 
@@ -116,10 +123,10 @@ fn advance(
         return Ok(false);
     }
     append(connection, commit, rest)?;
-    let (before, due_before) = load_row(connection, commit.run)?;
-    update_row(connection, commit, &before, due_before)?;
-    session.unfinished +=
-        i64::from(!commit.summary.status.is_finished()) - i64::from(!before.status.is_finished());
+    let row = load_row(connection, commit.run)?;
+    update_row(connection, commit, &row.summary, row.due_at)?;
+    let (before, after) = (row.summary.status, commit.summary.status);
+    session.counts.note(row.workflow, Some(before), Some(after));
     Ok(true)
 }
 
@@ -150,6 +157,9 @@ fn take_key(
     if exists(connection, commit.run)? {
         return Ok(Some(Committed::Conflict));
     }
+    if is_outdated(connection, commit)? {
+        return Ok(Some(Committed::Outdated));
+    }
     claim(connection, new, key, commit.run)
 }
 
@@ -166,6 +176,20 @@ fn release_key(connection: &Connection, commit: &Commit) -> Result<()> {
             .execute(params![workflow.as_bytes(), key.key])?;
     }
     Ok(())
+}
+
+/// Whether a new run would have to be of the newest version of a workflow that takes runs, and is not.
+fn is_outdated(connection: &Connection, commit: &Commit) -> Result<bool> {
+    let Some(new) = commit.new.as_ref().filter(|new| new.is_newest) else {
+        return Ok(false);
+    };
+    let is_newest = connection
+        .prepare_cached(
+            "SELECT 1 FROM workflow_heads
+             WHERE id = ?1 AND newest = ?2 AND archived_at IS NULL AND deleted_at IS NULL",
+        )?
+        .exists(params![new.workflow.as_bytes(), new.version])?;
+    Ok(!is_newest)
 }
 
 /// Gives the key to a run, unless another has it still.
@@ -214,6 +238,18 @@ fn find_claim(
         .optional()
 }
 
+const INSERT_RUN: &str =
+    "INSERT INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+
+/// The same, where the version is the newest of a workflow that takes runs. The heads are few and at hand: looking costs a
+/// fraction of what the row does.
+const INSERT_RUN_OF_NEWEST: &str =
+    "INSERT INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM workflow_heads
+     WHERE id = ?2 AND newest = ?3 AND archived_at IS NULL AND deleted_at IS NULL
+     ON CONFLICT DO NOTHING";
+
 fn insert_run(connection: &Connection, commit: &Commit, new: &NewRun) -> Result<bool> {
     let Summary {
         status,
@@ -221,29 +257,35 @@ fn insert_run(connection: &Connection, commit: &Commit, new: &NewRun) -> Result<
         completed_at,
         error,
     } = &commit.summary;
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            commit.run.as_bytes(),
-            new.workflow.as_bytes(),
-            new.version,
-            status.as_str(),
-            new.created_at.as_micros(),
-            started_at.map(Timestamp::as_micros),
-            completed_at.map(Timestamp::as_micros),
-            commit.due_at.map(Timestamp::as_micros),
-            error
-        ])?;
+    let sql = match new.is_newest {
+        true => INSERT_RUN_OF_NEWEST,
+        false => INSERT_RUN,
+    };
+    let inserted = connection.prepare_cached(sql)?.execute(params![
+        commit.run.as_bytes(),
+        new.workflow.as_bytes(),
+        new.version,
+        status.as_str(),
+        new.created_at.as_micros(),
+        started_at.map(Timestamp::as_micros),
+        completed_at.map(Timestamp::as_micros),
+        commit.due_at.map(Timestamp::as_micros),
+        error
+    ])?;
     Ok(inserted == 1)
 }
 
-fn load_row(connection: &Connection, run: RunId) -> Result<(Summary, Option<Timestamp>)> {
+/// What the row of a run says before it changes.
+struct RowBefore {
+    workflow: WorkflowId,
+    summary: Summary,
+    due_at: Option<Timestamp>,
+}
+
+fn load_row(connection: &Connection, run: RunId) -> Result<RowBefore> {
     connection
         .prepare_cached(
-            "SELECT status, started_at, completed_at, error, due_at FROM runs WHERE id = ?1",
+            "SELECT status, started_at, completed_at, error, due_at, workflow FROM runs WHERE id = ?1",
         )?
         .query_row([run.as_bytes()], |row| {
             let summary = Summary {
@@ -252,7 +294,11 @@ fn load_row(connection: &Connection, run: RunId) -> Result<(Summary, Option<Time
                 completed_at: columns::optional_time(row, 2)?,
                 error: row.get(3)?,
             };
-            Ok((summary, columns::optional_time(row, 4)?))
+            Ok(RowBefore {
+                workflow: columns::workflow_id(row, 5)?,
+                summary,
+                due_at: columns::optional_time(row, 4)?,
+            })
         })
 }
 

@@ -2,7 +2,10 @@
 
 use millwork_core::event::Seq;
 use millwork_core::id::RunId;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::columns;
+use crate::Stretch;
 
 /// Reads a journal from a position on, oldest record first.
 pub(super) fn load(connection: &Connection, run: RunId, from: Seq) -> Result<Vec<String>> {
@@ -11,6 +14,35 @@ pub(super) fn load(connection: &Connection, run: RunId, from: Seq) -> Result<Vec
     select
         .query_map(params![run.as_bytes(), from], |row| row.get(0))?
         .collect()
+}
+
+/// Reads a stretch of a journal, and where the run stands.
+pub(super) fn read(
+    connection: &Connection,
+    run: RunId,
+    from: Seq,
+    limit: usize,
+) -> Result<Option<Stretch>> {
+    // Two reads, of one moment.
+    let moment = connection.unchecked_transaction()?;
+    let status = moment
+        .prepare_cached("SELECT status FROM runs WHERE id = ?1")?
+        .query_row([run.as_bytes()], |row| columns::status(row, 0))
+        .optional()?;
+    let Some(status) = status else {
+        return Ok(None);
+    };
+    let mut select = moment
+        .prepare_cached("SELECT record FROM journal WHERE run = ?1 AND seq >= ?2 ORDER BY seq")?;
+    // Rows are read as they are asked for, so what is behind the stretch costs nothing.
+    let records = select.query_map(params![run.as_bytes(), from], |row| row.get(0))?;
+    let mut failed = None;
+    let readable = records.map_while(|record| record.map_err(|error| failed = Some(error)).ok());
+    let stretch = Stretch::take(status, readable, limit);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(Some(stretch)),
+    }
 }
 
 /// Writes the first record of a journal.

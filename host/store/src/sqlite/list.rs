@@ -40,15 +40,6 @@ pub(super) fn due(
         .collect()
 }
 
-/// Counts the runs that are not finished. For the start: from then on the writer keeps count.
-pub(super) fn count_unfinished(connection: &Connection) -> Result<i64> {
-    connection.query_row(
-        "SELECT count(*) FROM runs INDEXED BY runs_by_status WHERE status IN ('pending', 'running', 'paused')",
-        [],
-        |row| row.get(0),
-    )
-}
-
 /// Lists runs by time of creation.
 pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Result<Vec<RunRow>> {
     // Several reads, of one moment.

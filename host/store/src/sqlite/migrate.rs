@@ -44,6 +44,14 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0007_triggers",
         sql: include_str!("../../../../migrations/sqlite/0007_triggers.sql"),
     },
+    Migration {
+        name: "0008_versions",
+        sql: include_str!("../../../../migrations/sqlite/0008_versions.sql"),
+    },
+    Migration {
+        name: "0009_counts",
+        sql: include_str!("../../../../migrations/sqlite/0009_counts.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

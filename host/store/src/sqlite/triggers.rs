@@ -11,29 +11,6 @@ use crate::trigger::{PathTaken, Trigger, TriggerId, TriggerKind, TriggerQuery, T
 
 #[async_trait]
 impl Triggers for Sqlite {
-    async fn put_triggers(
-        &self,
-        triggers: Vec<Trigger>,
-    ) -> std::result::Result<Option<PathTaken>, Error> {
-        self.writer
-            .submit("keep triggers", 0, move |session| {
-                put(session.connection, &triggers)
-            })
-            .await
-    }
-
-    async fn remove_triggers(
-        &self,
-        workflow: WorkflowId,
-        kept: Option<u32>,
-    ) -> std::result::Result<(), Error> {
-        self.writer
-            .submit("remove triggers", 0, move |session| {
-                remove(session.connection, workflow, kept)
-            })
-            .await
-    }
-
     async fn list_triggers(&self, query: TriggerQuery) -> std::result::Result<Vec<Trigger>, Error> {
         self.read_apart("list triggers", move |connection| list(connection, &query))
             .await
@@ -95,15 +72,19 @@ fn read(row: &Row<'_>) -> Result<Trigger> {
     })
 }
 
-fn put(connection: &Connection, triggers: &[Trigger]) -> Result<Option<PathTaken>> {
-    // Looked at before anything is written, so that nothing has to be taken back.
+/// Finds a path among those of a workflow's triggers that another workflow has.
+pub(super) fn find_taken(
+    connection: &Connection,
+    workflow: WorkflowId,
+    triggers: &[Trigger],
+) -> Result<Option<PathTaken>> {
     let webhooks = triggers.iter().filter(|t| t.kind == TriggerKind::Webhook);
-    for Trigger { id, place, .. } in webhooks {
+    for Trigger { place, .. } in webhooks {
         let taken = connection
             .prepare_cached(
                 "SELECT workflow FROM trigger_paths WHERE path = ?1 AND workflow <> ?2",
             )?
-            .query_row(params![place, id.workflow.as_bytes()], |row| {
+            .query_row(params![place, workflow.as_bytes()], |row| {
                 columns::workflow_id(row, 0)
             })
             .optional()?;
@@ -112,6 +93,22 @@ fn put(connection: &Connection, triggers: &[Trigger]) -> Result<Option<PathTaken
             return Ok(Some(PathTaken { path, workflow }));
         }
     }
+    Ok(None)
+}
+
+/// Puts the triggers of the newest version of a workflow in the place of those before. Their paths are not taken.
+pub(super) fn replace(
+    connection: &Connection,
+    workflow: WorkflowId,
+    triggers: &[Trigger],
+) -> Result<()> {
+    for sql in [
+        "DELETE FROM triggers WHERE workflow = ?1",
+        "DELETE FROM trigger_paths WHERE workflow = ?1",
+    ] {
+        let mut delete = connection.prepare_cached(sql)?;
+        delete.execute([workflow.as_bytes()])?;
+    }
     let mut take = connection
         .prepare_cached("INSERT INTO trigger_paths VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
     for trigger in triggers.iter().filter(|t| t.kind == TriggerKind::Webhook) {
@@ -119,7 +116,7 @@ fn put(connection: &Connection, triggers: &[Trigger]) -> Result<Option<PathTaken
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO triggers (workflow, version, number, kind, place, next_at, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
     )?;
     for trigger in triggers {
         insert.execute(params![
@@ -131,21 +128,6 @@ fn put(connection: &Connection, triggers: &[Trigger]) -> Result<Option<PathTaken
             trigger.next_at.map(Timestamp::as_micros)
         ])?;
     }
-    Ok(None)
-}
-
-fn remove(connection: &Connection, workflow: WorkflowId, kept: Option<u32>) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM triggers WHERE workflow = ?1 AND version IS NOT ?2")?
-        .execute(params![workflow.as_bytes(), kept])?;
-    connection
-        .prepare_cached(
-            "DELETE FROM trigger_paths WHERE workflow = ?1 AND NOT EXISTS (
-                 SELECT 1 FROM triggers
-                 WHERE triggers.workflow = ?1 AND triggers.kind = 'webhook' AND triggers.place = trigger_paths.path
-             )",
-        )?
-        .execute([workflow.as_bytes()])?;
     Ok(())
 }
 

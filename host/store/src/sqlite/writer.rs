@@ -7,15 +7,15 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{Options, connection, failure};
+use super::{Options, connection, counts, failure};
 use crate::Error;
+use crate::counts::Changes;
 
 /// Jobs in one transaction: a bound on how long the first of them waits for the last.
 const BATCH_JOBS_MAX: usize = 4_096;
@@ -26,8 +26,8 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What a job has in hand: the connection, inside a transaction.
 pub(super) struct Session<'a> {
     pub(super) connection: &'a Connection,
-    /// How many more runs are unfinished after this transaction than before.
-    pub(super) unfinished: i64,
+    /// In which states more runs are, or fewer, after this transaction than before.
+    pub(super) counts: Changes,
 }
 
 /// Something to be written, and somebody who waits to hear that it was.
@@ -76,14 +76,11 @@ pub(super) struct Writer {
     /// Absent once the writer is being dropped. Unbounded: whoever hands a job in waits for its answer.
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
-    unfinished: Arc<AtomicI64>,
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("unfinished", &self.unfinished)
-            .finish_non_exhaustive()
+        f.debug_struct("Writer").finish_non_exhaustive()
     }
 }
 
@@ -92,15 +89,12 @@ impl Writer {
         path: PathBuf,
         options: Options,
         connection: Connection,
-        unfinished: i64,
     ) -> Result<Self, Error> {
         let (jobs, waiting) = mpsc::channel();
-        let unfinished = Arc::new(AtomicI64::new(unfinished));
         let scribe = Scribe {
             path,
             options,
             connection,
-            unfinished: Arc::clone(&unfinished),
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -112,13 +106,7 @@ impl Writer {
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
-            unfinished,
         })
-    }
-
-    /// How many runs are not finished, as of the last commit.
-    pub(super) fn unfinished(&self) -> u64 {
-        u64::try_from(self.unfinished.load(Ordering::Acquire)).unwrap_or(0)
     }
 
     /// Hands a job in, and answers once it is durable.
@@ -167,7 +155,6 @@ struct Scribe {
     path: PathBuf,
     options: Options,
     connection: Connection,
-    unfinished: Arc<AtomicI64>,
 }
 
 impl Scribe {
@@ -204,16 +191,17 @@ impl Scribe {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut session = Session {
             connection: &transaction,
-            unfinished: 0,
+            counts: Changes::default(),
         };
         for job in batch {
             job.write(&mut session)?;
         }
-        let change = session.unfinished;
+        let Session {
+            counts: changes, ..
+        } = session;
+        counts::write(&transaction, &changes)?;
         // Where this fails the transaction is rolled back, as it is where a job failed.
-        transaction.commit()?;
-        self.unfinished.fetch_add(change, Ordering::Release);
-        Ok(())
+        transaction.commit()
     }
 
     /// Sees to it that the connection can begin a transaction again: where even rolling back failed, with a new one.

@@ -162,6 +162,7 @@ impl Process {
     pub(crate) async fn trigger(&self, workflow: WorkflowId) -> RunId {
         let trigger = Trigger {
             workflow,
+            version: None,
             payload: Json::from(json!({})),
             idempotency_key: None,
         };

@@ -135,6 +135,7 @@ impl Harness {
     ) -> Result<RunId, Error> {
         let trigger = Trigger {
             workflow,
+            version: None,
             payload: Json::from(payload),
             idempotency_key: key.map(str::to_owned),
         };

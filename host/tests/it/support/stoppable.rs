@@ -8,10 +8,11 @@ use millwork_core::event::Seq;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::time::Timestamp;
 use millwork_store::limits::{LimitQuery, LimitRow, Turn};
-use millwork_store::trigger::{PathTaken, Trigger, TriggerId, TriggerQuery};
+use millwork_store::trigger::{Trigger, TriggerId, TriggerQuery};
 use millwork_store::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Memory, Plugin, Renewal, RunQuery,
-    RunRow, Store, Triggers, Value, ValueKey, Workflow, Written,
+    Changed, Claim, Commit, Committed, Deleted, Due, Error, Expected, Limits, Memory, NewVersion,
+    Plugin, Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Triggers, Value, ValueKey,
+    VersionRow, Workflow, WorkflowHead, WorkflowQuery, Workflows, Written,
 };
 use tokio::sync::watch;
 
@@ -73,14 +74,6 @@ impl Limits for Stoppable {
 
 #[async_trait]
 impl Triggers for Stoppable {
-    async fn put_triggers(&self, triggers: Vec<Trigger>) -> Result<Option<PathTaken>, Error> {
-        self.reach().await.put_triggers(triggers).await
-    }
-
-    async fn remove_triggers(&self, workflow: WorkflowId, kept: Option<u32>) -> Result<(), Error> {
-        self.reach().await.remove_triggers(workflow, kept).await
-    }
-
     async fn list_triggers(&self, query: TriggerQuery) -> Result<Vec<Trigger>, Error> {
         self.reach().await.list_triggers(query).await
     }
@@ -122,6 +115,15 @@ impl Store for Stoppable {
         self.reach().await.load_journal(run, from).await
     }
 
+    async fn read_journal(
+        &self,
+        run: RunId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Option<Stretch>, Error> {
+        self.reach().await.read_journal(run, from, limit).await
+    }
+
     async fn list_runs(&self, query: RunQuery) -> Result<Vec<RunRow>, Error> {
         self.reach().await.list_runs(query).await
     }
@@ -147,20 +149,8 @@ impl Store for Stoppable {
         self.reach().await.settle(finished).await
     }
 
-    async fn count_unfinished(&self) -> Result<u64, Error> {
-        self.reach().await.count_unfinished().await
-    }
-
-    async fn insert_workflow(&self, workflow: Workflow) -> Result<(), Error> {
-        self.reach().await.insert_workflow(workflow).await
-    }
-
-    async fn find_workflow(
-        &self,
-        id: WorkflowId,
-        version: Option<u32>,
-    ) -> Result<Option<Workflow>, Error> {
-        self.reach().await.find_workflow(id, version).await
+    async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
+        self.reach().await.count_runs(of).await
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {
@@ -202,5 +192,66 @@ impl Store for Stoppable {
 
     async fn clock(&self) -> Result<Option<Timestamp>, Error> {
         self.reach().await.clock().await
+    }
+}
+
+#[async_trait]
+impl Workflows for Stoppable {
+    async fn add_version(&self, version: NewVersion) -> Result<Changed, Error> {
+        self.reach().await.add_version(version).await
+    }
+
+    async fn find_workflow(
+        &self,
+        id: WorkflowId,
+        version: Option<u32>,
+    ) -> Result<Option<Workflow>, Error> {
+        self.reach().await.find_workflow(id, version).await
+    }
+
+    async fn find_head(&self, id: WorkflowId) -> Result<Option<WorkflowHead>, Error> {
+        self.reach().await.find_head(id).await
+    }
+
+    async fn list_workflows(&self, query: WorkflowQuery) -> Result<Vec<WorkflowHead>, Error> {
+        self.reach().await.list_workflows(query).await
+    }
+
+    async fn list_versions(
+        &self,
+        id: WorkflowId,
+        before: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<VersionRow>, Error> {
+        self.reach().await.list_versions(id, before, limit).await
+    }
+
+    async fn archive_workflow(&self, id: WorkflowId, at: Timestamp) -> Result<bool, Error> {
+        self.reach().await.archive_workflow(id, at).await
+    }
+
+    async fn restore_workflow(
+        &self,
+        id: WorkflowId,
+        newest: u32,
+        triggers: Vec<Trigger>,
+    ) -> Result<Changed, Error> {
+        let store = self.reach().await;
+        store.restore_workflow(id, newest, triggers).await
+    }
+
+    async fn delete_workflow(&self, id: WorkflowId, at: Timestamp) -> Result<Deleted, Error> {
+        self.reach().await.delete_workflow(id, at).await
+    }
+
+    async fn remove_deleted(
+        &self,
+        deleted_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        self.reach()
+            .await
+            .remove_deleted(deleted_before, limit)
+            .await
     }
 }
