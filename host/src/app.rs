@@ -6,9 +6,11 @@ mod messaging;
 mod plugin;
 mod plugins;
 mod role;
+mod run;
 mod secrets;
 mod storage;
 mod tokens;
+mod workflow;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -29,20 +31,39 @@ use crate::{shutdown, telemetry, worker};
 use role::Role;
 use storage::Storage;
 
+/// What came of a command that went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done.
+    Done,
+    /// It is done, and the answer is no: a run that failed, a definition that does not hold or differs.
+    No,
+}
+
 /// Does what the command line asks.
 ///
 /// # Errors
 /// A sentence, with its causes, for whoever typed it.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<Verdict> {
     match cli.command {
+        Command::Apply(wanted) => return runtime()?.block_on(workflow::apply(wanted)),
+        Command::Diff(wanted) => return runtime()?.block_on(workflow::diff(wanted)),
+        Command::Validate(wanted) => return runtime()?.block_on(workflow::validate(wanted)),
+        Command::Workflows(command) => runtime()?.block_on(workflow::run(command)),
+        Command::Run(wanted) => return runtime()?.block_on(run::trigger(wanted)),
+        Command::Runs(wanted) => runtime()?.block_on(run::list(wanted)),
+        Command::Watch(wanted) => return runtime()?.block_on(run::watch(wanted)),
+        Command::Logs(wanted) => runtime()?.block_on(run::logs(wanted)),
+        Command::Cancel(wanted) => runtime()?.block_on(run::control("cancel", wanted)),
+        Command::Kill(wanted) => runtime()?.block_on(run::control("kill", wanted)),
+        Command::Pause(wanted) => runtime()?.block_on(run::control("pause", wanted)),
+        Command::Resume(wanted) => runtime()?.block_on(run::resume(wanted)),
+        Command::Retry(wanted) => return runtime()?.block_on(run::retry(wanted)),
+        Command::Signal(wanted) => runtime()?.block_on(run::signal(wanted)),
         Command::Serve(settings) => start(Role::Everything, settings),
         Command::Api(settings) => start(Role::Api, settings),
         Command::Worker(settings) => start(Role::Worker, settings),
-        Command::Migrate(settings) => {
-            let Loaded { config, .. } = load(settings)?;
-            telemetry::install_log(&config.log)?;
-            runtime()?.block_on(storage::migrate(&config))
-        }
+        Command::Migrate(settings) => migrate(settings),
         Command::Token(command) => runtime()?.block_on(tokens::run(command)),
         Command::Secret(command) => runtime()?.block_on(secrets::run(command)),
         Command::Plugin(command) => plugin::run(command, &runtime()?),
@@ -59,7 +80,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             println!("millwork {}", env!("CARGO_PKG_VERSION"));
             Ok(())
         }
-    }
+    }?;
+    Ok(Verdict::Done)
+}
+
+fn migrate(settings: Settings) -> anyhow::Result<()> {
+    let Loaded { config, .. } = load(settings)?;
+    telemetry::install_log(&config.log)?;
+    runtime()?.block_on(storage::migrate(&config))
 }
 
 fn load(settings: Settings) -> anyhow::Result<Loaded> {

@@ -1,7 +1,9 @@
 //! The command line, as it reads. What the commands do is elsewhere.
 
 pub mod plugin;
+pub mod run;
 pub mod secret;
+pub mod workflow;
 
 use std::path::PathBuf;
 
@@ -16,7 +18,9 @@ use millwork_core::access::Scope;
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
-#[command(after_help = "Example:\n  millwork serve\n  curl http://127.0.0.1:8002/health")]
+#[command(
+    after_help = "Example:\n  millwork serve\n  curl http://127.0.0.1:8002/health\n\nEnds with 0 where it did what was asked; 1 where it could not; 2 where the command line is wrong; 3 where the answer is no: a run that failed, a definition that does not hold or differs."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -62,6 +66,71 @@ pub enum Command {
     )]
     #[command(after_help = "Example:\n  millwork secret set slack-token < token.txt")]
     Secret(secret::SecretCommand),
+    /// Make definitions what a server has: new ones are created, changed ones get a version, the same stay.
+    #[command(
+        after_help = "Example:\n  millwork apply -f workflows/ --url http://127.0.0.1:8002\n\nA definition is found again by its `id`; without one, by its name. Nothing is changed where one of them does not hold."
+    )]
+    Apply(workflow::Apply),
+    /// Show what `apply` would change; ends with 3 where there is something.
+    #[command(after_help = "Example:\n  millwork diff -f workflows/order-paid.yaml")]
+    Diff(workflow::Apply),
+    /// Check definitions; ends with 3 where one does not hold.
+    #[command(after_help = "Example:\n  millwork validate -f workflows/")]
+    Validate(workflow::Validate),
+    /// Look at the workflows of a server, and put them away.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    #[command(after_help = "Example:\n  millwork workflows list")]
+    Workflows(workflow::WorkflowsCommand),
+    /// Run a workflow.
+    #[command(
+        after_help = "Example:\n  millwork run order-paid --payload '{\"order_id\": 7}' --wait"
+    )]
+    Run(run::Trigger),
+    /// List runs, the latest first.
+    #[command(
+        after_help = "Example:\n  millwork runs --workflow order-paid --status failed --since 24h"
+    )]
+    Runs(run::Runs),
+    /// Follow a run to its end; ends with 0 where it succeeds and with 3 where it does not.
+    #[command(after_help = "Example:\n  millwork watch 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11")]
+    Watch(run::Watch),
+    /// Print what the steps of a run said.
+    #[command(
+        after_help = "Example:\n  millwork logs 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 --step fetch --level warn"
+    )]
+    Logs(run::Logs),
+    /// End a run: what is under way is interrupted, and what was done is undone.
+    #[command(
+        after_help = "Example:\n  millwork cancel 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 --reason 'taken back'"
+    )]
+    Cancel(run::Control),
+    /// End a run at once: nothing is undone.
+    #[command(
+        after_help = "Example:\n  millwork kill 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 --reason 'it hangs'"
+    )]
+    Kill(run::Control),
+    /// Hold a run: what is under way may finish, and nothing new begins.
+    #[command(
+        after_help = "Example:\n  millwork pause 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 --reason 'the shop is closed'"
+    )]
+    Pause(run::Control),
+    /// Let a run go on that was paused.
+    #[command(after_help = "Example:\n  millwork resume 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11")]
+    Resume(run::Resume),
+    /// Have a run that has ended done again, from what failed or from elsewhere.
+    #[command(
+        after_help = "Example:\n  millwork retry 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 --from charge --newest --wait"
+    )]
+    Retry(run::Retry),
+    /// Send a run a signal.
+    #[command(
+        after_help = "Example:\n  millwork signal 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11 approved --payload '{\"by\": \"ada\"}'"
+    )]
+    Signal(run::Signal),
     /// Write, try out and manage plugins.
     #[command(
         subcommand,

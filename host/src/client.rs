@@ -1,12 +1,17 @@
 //! A client of the API, for the command line.
 
+mod stream;
+
+pub use stream::{EventStream, Message};
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -63,18 +68,25 @@ impl Client {
     /// Where nobody answers; or with what the server has to say against it.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
-        self.converse(method, path, body, None).await
+        self.converse(method, path, None, body).await
     }
 
     async fn converse(
         &self,
         method: Method,
         path: &str,
-        body: Option<(&'static str, Bytes)>,
         header: Option<(HeaderName, HeaderValue)>,
+        body: Option<(&'static str, Bytes)>,
     ) -> Result<Value> {
         let base = &self.base;
-        let exchange = self.exchange(method, path, body, header);
+        let exchange = async {
+            let answer = self.request(method, path, "application/json", header, body);
+            let answer = answer.await?;
+            let status = answer.status().as_u16();
+            let text = Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
+            let text = text.map_err(anyhow::Error::from_boxed)?;
+            anyhow::Ok((status, text.to_bytes()))
+        };
         let (status, text) = tokio::time::timeout(PATIENCE, exchange)
             .await
             .with_context(|| format!("no answer from {base} within {PATIENCE:?}"))?
@@ -89,6 +101,26 @@ impl Client {
         bail!("{}", refusal(status, &answer))
     }
 
+    /// Asks under an idempotency key, and reads the answer.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn ask_once(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
+        let key = key.map(|key| {
+            let value = HeaderValue::try_from(key);
+            let value = value.context("the idempotency key holds what cannot be sent")?;
+            anyhow::Ok((HeaderName::from_static("idempotency-key"), value))
+        });
+        self.converse(Method::POST, path, key.transpose()?, body)
+            .await
+    }
+
     /// Posts what is no JSON, and reads the answer.
     ///
     /// # Errors
@@ -100,21 +132,22 @@ impl Client {
         body: Bytes,
         header: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Value> {
-        self.converse(Method::POST, path, Some((content_type, body)), header)
+        self.converse(Method::POST, path, header, Some((content_type, body)))
             .await
     }
 
-    async fn exchange(
+    async fn request(
         &self,
         method: Method,
         path: &str,
-        body: Option<(&'static str, Bytes)>,
+        accept: &'static str,
         header: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<(u16, Bytes)> {
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Response<Incoming>> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
-            .header(ACCEPT, "application/json");
+            .header(ACCEPT, accept);
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
@@ -128,11 +161,7 @@ impl Client {
                 body
             }
         };
-        let answer = self.http.request(request.body(Full::new(body))?).await?;
-        let status = answer.status().as_u16();
-        let text = Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
-        let text = text.map_err(anyhow::Error::from_boxed)?;
-        Ok((status, text.to_bytes()))
+        Ok(self.http.request(request.body(Full::new(body))?).await?)
     }
 }
 

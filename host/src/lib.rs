@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod cron;
 pub mod difference;
+pub mod document;
 pub mod engine;
 #[cfg(test)]
 mod generated;

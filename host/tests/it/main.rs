@@ -6,6 +6,7 @@ mod access;
 mod authors;
 mod cluster_faults;
 mod cluster_in_memory;
+mod command_line;
 mod contract;
 mod elision;
 mod engine_in_memory;
