@@ -1,6 +1,6 @@
 // HTTP through the host. The world in wit/ has to import millwork:http/client.
 import { send as exchange } from "millwork:http/client@1.0.0";
-import { decode, encode, permanent, rateLimited, retryable } from "./index.js";
+import { decode, encode, permanent, rateLimited, retryable, whole } from "./index.js";
 
 /** Sends a request and gives back its answer: { status, headers, body, json(), ok }. */
 export function send(url, { method = "GET", headers = {}, body, json, timeoutMs, redirects = 0 } = {}) {
@@ -10,7 +10,7 @@ export function send(url, { method = "GET", headers = {}, body, json, timeoutMs,
     list.push(["content-type", "application/json"]);
     bytes = encode(JSON.stringify(json));
   }
-  const timeout = timeoutMs === undefined ? undefined : BigInt(timeoutMs);
+  const timeout = whole(timeoutMs);
   let answer;
   try {
     answer = exchange({ method, url, headers: list, body: bytes, timeout, redirects });

@@ -83,17 +83,20 @@ export class Suspension {
 }
 
 /** Waits for a span of time, in milliseconds. */
-export const suspendFor = (milliseconds) => new Suspension({ tag: "after", val: BigInt(Math.ceil(milliseconds)) });
+export const suspendFor = (milliseconds) => new Suspension({ tag: "after", val: whole(milliseconds) });
 
 /** Waits until a point in time: a Date. */
-export const suspendUntil = (date) => new Suspension({ tag: "at", val: BigInt(date.getTime()) * 1000n });
+export const suspendUntil = (date) => new Suspension({ tag: "at", val: whole(date.getTime() * 1000) });
 
 /** Waits for a named signal to the run; for ever, or for so many milliseconds. */
 export const waitForSignal = (name, timeoutMs) =>
   new Suspension({
     tag: "signal",
-    val: { name, timeout: timeoutMs === undefined ? undefined : BigInt(Math.ceil(timeoutMs)) },
+    val: { name, timeout: whole(timeoutMs) },
   });
+
+/** A number as the contract takes it, where there is one. The engine takes numbers for u64, and traps on a BigInt. */
+export const whole = (number) => (number === undefined ? undefined : Math.ceil(number));
 
 function toAsk(ask) {
   if (ask === "kv") return { tag: "kv" };
@@ -112,7 +115,7 @@ function toAction(action) {
     outputSchema: JSON.stringify(outputSchema),
     examples: examples.map(({ title, config }) => ({ title, config: JSON.stringify(config) })),
     traits: { readOnly, idempotent, destructive },
-    timeout: timeoutMs === undefined ? undefined : BigInt(timeoutMs),
+    timeout: whole(timeoutMs),
     maxAttempts,
     annotations: [],
   };
@@ -132,7 +135,7 @@ const toSignal = ({ name, payload }) => ({ name, payload: JSON.parse(payload) })
 function toFailure(error) {
   const isOurs = error instanceof Failure;
   const kind = isOurs ? error.kind : "permanent";
-  const after = error?.afterMs === undefined ? undefined : BigInt(Math.ceil(error.afterMs));
+  const after = whole(error?.afterMs);
   return {
     kind: kind === "rate-limited" ? { tag: kind, val: after } : { tag: kind },
     code: isOurs ? error.code : "exception",

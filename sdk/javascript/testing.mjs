@@ -20,7 +20,7 @@ const modules = {
     if (!(name in host.secrets)) throw { tag: "denied", val: "there is no secret " + name };
     return host.secrets[name];
   }`,
-  "millwork:kv/kv": `let version = 0n;
+  "millwork:kv/kv": `let version = 0;
   export const get = (key) => host.values.get(key);
   export function set(key, value, expected) {
     const found = host.values.get(key);
