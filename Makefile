@@ -53,8 +53,11 @@ fmt: ## Format the code
 
 plugins: setup ## Build the first-party plugins as components
 	cargo build --lib --target wasm32-wasip2 --profile plugin --locked \
-		--package millwork-plugin-delay --package millwork-plugin-webhook
-	@ls -l $${CARGO_TARGET_DIR:-target}/wasm32-wasip2/plugin/*.wasm
+		--package millwork-plugin-delay --package millwork-plugin-email --package millwork-plugin-signal \
+		--package millwork-plugin-slack --package millwork-plugin-template --package millwork-plugin-webhook
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld \
+	cargo build --lib --target wasm32-unknown-unknown --profile plugin --locked --package millwork-plugin-transform
+	@ls -l $${CARGO_TARGET_DIR:-target}/wasm32-*/plugin/*.wasm
 
 bench: setup ## Measure it: every figure in one go, a quarter of an hour
 	scripts/measure.sh

@@ -17,8 +17,8 @@ PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 command -v rustup >/dev/null || fail "Rust is not installed by rustup, which knows the toolchain that this project pins: see https://rustup.rs"
 
 channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
-target=$(sed -n 's/^targets = \["\(.*\)"\]/\1/p' rust-toolchain.toml)
-[ -n "$channel" ] && [ -n "$target" ] || fail "rust-toolchain.toml names no channel or no target: this script has to be told where they are now"
+targets=$(sed -n 's/^targets = \["\(.*\)"\]/\1/p' rust-toolchain.toml | sed 's/", "/ /g')
+[ -n "$channel" ] && [ -n "$targets" ] || fail "rust-toolchain.toml names no channel or no target: this script has to be told where they are now"
 
 if ! rustup toolchain list | grep -q "^$channel"; then
   say "installing Rust $channel"
@@ -27,11 +27,13 @@ if ! rustup toolchain list | grep -q "^$channel"; then
 fi
 
 # What rustup lists is what it installed; what counts is what the compiler finds.
-if [ ! -d "$(rustc "+$channel" --print target-libdir --target "$target" 2>/dev/null)" ]; then
-  say "adding the target $target, for which plugins are compiled"
-  rustup target add "$target" --toolchain "$channel" ||
-    fail "rustup could not add the target $target: is the network there?"
-fi
+for target in $targets; do
+  if [ ! -d "$(rustc "+$channel" --print target-libdir --target "$target" 2>/dev/null)" ]; then
+    say "adding the target $target, for which plugins are compiled"
+    rustup target add "$target" --toolchain "$channel" ||
+      fail "rustup could not add the target $target: is the network there?"
+  fi
+done
 
 for tool in clippy rustfmt; do
   case $tool in clippy) command=clippy-driver ;; *) command=$tool ;; esac

@@ -1,4 +1,4 @@
-//! Builds the plugins for `wasm32-wasip2` by a cargo of its own, and writes the source that includes them.
+//! Builds the plugins by a cargo of its own, and writes the source that includes them.
 
 mod sdks;
 
@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// A component to build: the name it is known by, its package, and its folder from the root of the workspace.
+/// A component to build: the name it is known by, its package, its folder from the root of the workspace, and its target.
 struct Component {
     name: &'static str,
     package: &'static str,
     folder: &'static str,
+    target: &'static str,
 }
+
+/// With Rust's standard library over a dozen harmless imports of WASI.
+const WASI: &str = "wasm32-wasip2";
+/// Without any WASI: for libraries that would look for files, which no component has.
+const BARE: &str = "wasm32-unknown-unknown";
 
 /// What comes with the host.
 const PLUGINS: &[Component] = &[
@@ -20,20 +26,56 @@ const PLUGINS: &[Component] = &[
         name: "delay",
         package: "millwork-plugin-delay",
         folder: "plugins/delay",
+        target: WASI,
+    },
+    Component {
+        name: "signal",
+        package: "millwork-plugin-signal",
+        folder: "plugins/signal",
+        target: WASI,
+    },
+    Component {
+        name: "template",
+        package: "millwork-plugin-template",
+        folder: "plugins/template",
+        target: WASI,
+    },
+    Component {
+        name: "transform",
+        package: "millwork-plugin-transform",
+        folder: "plugins/transform",
+        target: BARE,
     },
     Component {
         name: "webhook",
         package: "millwork-plugin-webhook",
         folder: "plugins/webhook",
+        target: WASI,
     },
 ];
 
 /// What only the tests of the plugin host need (feature `test-guests`).
-const TEST_GUESTS: &[Component] = &[Component {
-    name: "misbehave",
-    package: "millwork-guest-misbehave",
-    folder: "host/plugin/guests/misbehave",
-}];
+const TEST_GUESTS: &[Component] = &[
+    Component {
+        name: "misbehave",
+        package: "millwork-guest-misbehave",
+        folder: "host/plugin/guests/misbehave",
+        target: WASI,
+    },
+    // Examples, which an operator installs from their files.
+    Component {
+        name: "email",
+        package: "millwork-plugin-email",
+        folder: "plugins/email",
+        target: WASI,
+    },
+    Component {
+        name: "slack",
+        package: "millwork-plugin-slack",
+        folder: "plugins/slack",
+        target: WASI,
+    },
+];
 
 /// What all of them are built from, besides their own folders.
 const SHARED: &[&str] = &[
@@ -46,7 +88,6 @@ const SHARED: &[&str] = &[
     "wit",
 ];
 
-const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "plugin";
 
 fn main() {
@@ -84,20 +125,23 @@ fn build() -> Result<(), String> {
         }
     }
 
-    require_target()?;
-    let built = run_cargo(&root, &target_dir(&out)?, all())?;
-    for component in all() {
-        let file = built
-            .join(component.package.replace('-', "_"))
-            .with_extension("wasm");
-        copy(&file, &out.join(component.name).with_extension("wasm"))?;
+    for target in [WASI, BARE] {
+        require_target(target)?;
+        let of_it = || all().filter(|component| component.target == target);
+        let built = run_cargo(&root, &target_dir(&out)?, target, of_it())?;
+        for component in of_it() {
+            let file = built
+                .join(component.package.replace('-', "_"))
+                .with_extension("wasm");
+            copy(&file, &out.join(component.name).with_extension("wasm"))?;
+        }
     }
 
     let mut source = list("PLUGINS", "The plugins that come with the host.", PLUGINS);
     if env::var_os("CARGO_FEATURE_TEST_GUESTS").is_some() {
         source += &list(
             "TEST_GUESTS",
-            "The guests that the plugin host is tested with.",
+            "The guests that the plugin host is tested with; the one that misbehaves comes first.",
             guests,
         );
     }
@@ -110,9 +154,9 @@ fn build() -> Result<(), String> {
 }
 
 /// Refuses with the remedy where the compiler has no standard library for the target.
-fn require_target() -> Result<(), String> {
+fn require_target(target: &str) -> Result<(), String> {
     let output = Command::new(variable("RUSTC")?)
-        .args(["--print", "target-libdir", "--target", TARGET])
+        .args(["--print", "target-libdir", "--target", target])
         .output()
         .map_err(|error| format!("could not ask rustc for its targets: {error}"))?;
     let folder = String::from_utf8_lossy(&output.stdout);
@@ -120,7 +164,7 @@ fn require_target() -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the plugins need the target {TARGET}, which is not installed: run `make setup`, or `rustup target add {TARGET}`"
+        "the plugins need the target {target}, which is not installed: run `make setup`, or `rustup target add {target}`"
     ))
 }
 
@@ -139,6 +183,7 @@ fn target_dir(out: &Path) -> Result<PathBuf, String> {
 fn run_cargo<'a>(
     root: &Path,
     target_dir: &Path,
+    target: &str,
     components: impl Iterator<Item = &'a Component>,
 ) -> Result<PathBuf, String> {
     let mut cargo = Command::new(variable("CARGO")?);
@@ -147,7 +192,7 @@ fn run_cargo<'a>(
         "--locked",
         "--lib",
         "--target",
-        TARGET,
+        target,
         "--profile",
         PROFILE,
     ]);
@@ -160,6 +205,11 @@ fn run_cargo<'a>(
         cargo.env_remove(name);
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(root));
+    // It comes with the toolchain, and makes a component of what is linked.
+    cargo.env(
+        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER",
+        "wasm-component-ld",
+    );
     let output = cargo
         .output()
         .map_err(|error| format!("could not start cargo for the plugins: {error}"))?;
@@ -167,7 +217,7 @@ fn run_cargo<'a>(
         let told = String::from_utf8_lossy(&output.stderr);
         return Err(format!("the plugins do not build:\n{told}"));
     }
-    Ok(target_dir.join(TARGET).join(PROFILE))
+    Ok(target_dir.join(target).join(PROFILE))
 }
 
 /// The flags that components are compiled with, separated as cargo reads them.

@@ -1,6 +1,6 @@
 //! The first-party plugins as component bytes, and the SDKs as text, so that the one binary brings them along.
 //!
-//! The build script builds them for `wasm32-wasip2` from the same workspace; which ones is a list in there.
+//! The build script builds them from the same workspace; which ones is a list in there.
 
 /// A plugin that comes with the host.
 #[derive(Clone, Copy)]

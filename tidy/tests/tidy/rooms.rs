@@ -48,8 +48,18 @@ const RULES: &[Rule] = &[
     Rule {
         words: &["minijinja", "minijinja_contrib"],
         within: "",
-        rooms: &["host/core/src/expression.rs", "host/core/src/expression/"],
+        rooms: &[
+            "host/core/src/expression.rs",
+            "host/core/src/expression/",
+            "plugins/template/",
+        ],
         advice: "only `expression` knows the language inside ${…}: ask it",
+    },
+    Rule {
+        words: &["jaq_core", "jaq_json", "jaq_std"],
+        within: "",
+        rooms: &["plugins/transform/"],
+        advice: "jq is the plugin `transform`: the host knows one language of expressions",
     },
     Rule {
         words: &[

@@ -1,6 +1,7 @@
-//! The sandbox against real components: one that does everything wrong, and the bundled ones.
+//! The sandbox against real components: one that does everything wrong, and those that are written here.
 
 mod bundled;
+mod catalogue;
 mod folder;
 mod http;
 mod limits;

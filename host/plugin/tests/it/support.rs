@@ -1,5 +1,6 @@
 //! One helper that knows the API; the tests are data.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -38,6 +39,14 @@ pub(crate) fn describing(mode: &str) -> Bytes {
     wasm.into()
 }
 
+/// Where compiled code is. Each component is compiled once for all tests of a process, which meet there as hosts do that
+/// start at the same time.
+pub(crate) fn compiled() -> PathBuf {
+    static CODE: LazyLock<tempfile::TempDir> =
+        LazyLock::new(|| tempfile::tempdir().expect("there is room"));
+    CODE.path().to_owned()
+}
+
 pub(crate) struct Guest {
     pub(crate) plugins: Plugins,
     pub(crate) digest: Digest,
@@ -49,12 +58,7 @@ impl Guest {
     }
 
     pub(crate) async fn load_component(name: &str, mut options: Options) -> Self {
-        // Compiled once for all tests of a process, which meet at the cache as hosts do that start at the same time.
-        static CODE: LazyLock<tempfile::TempDir> =
-            LazyLock::new(|| tempfile::tempdir().expect("there is room"));
-        options
-            .cache_folder
-            .get_or_insert_with(|| CODE.path().to_owned());
+        options.cache_folder.get_or_insert_with(compiled);
         let plugins = Plugins::new(options).expect("the sandbox starts");
         let origin = if name == "misbehave" {
             Origin::Stored
