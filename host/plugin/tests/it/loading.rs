@@ -135,7 +135,7 @@ async fn components_that_want_another_host_are_refused_by_name() {
     .await;
     assert_eq!(
         newer,
-        "it needs millwork:http/client@1.3.0: this host has 1.0.0; use a later host, or build the plugin with an earlier SDK"
+        "it needs millwork:http/client@1.3.0: this host has 1.0.0; a later host, one that has 1.3 or a later 1.x, would load it; or build the plugin with an SDK for 1.0"
     );
     // The name is right and the version is right, and what is exported is not.
     let hollow = refusal(&plugins, wat("")).await;

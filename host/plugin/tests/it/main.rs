@@ -3,6 +3,7 @@
 mod bundled;
 mod catalogue;
 mod folder;
+mod frozen;
 mod http;
 mod limits;
 mod loading;
