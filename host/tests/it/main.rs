@@ -15,6 +15,7 @@ mod hooks;
 mod language_in_memory;
 mod limits_in_memory;
 mod plugins;
+mod polling;
 mod process;
 mod schedules_in_memory;
 mod signals_in_memory;
