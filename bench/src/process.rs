@@ -37,14 +37,20 @@ pub struct ServerOptions {
     /// One more argument for `millwork serve`; may be repeated.
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true)]
     pub server_args: Vec<String>,
+    /// Where the compiled code of plugins is kept, for every server that is told so; with its other data where left out.
+    #[arg(long, value_name = "DIR")]
+    pub compiled_dir: Option<PathBuf>,
 }
 
 impl ServerOptions {
-    /// A server from a binary, in the machine's temporary folder.
+    /// A server from a binary, in the machine's temporary folder. Compiled code is kept beside the binary: tests start
+    /// many servers, and compiling for each what comes with it would be most of their time.
     #[must_use]
     pub fn new(millwork: impl Into<PathBuf>) -> Self {
+        let millwork = millwork.into();
         Self {
-            millwork: Some(millwork.into()),
+            compiled_dir: Some(millwork.with_file_name("compiled-plugins")),
+            millwork: Some(millwork),
             work_dir: None,
             server_args: Vec::new(),
         }
@@ -123,6 +129,10 @@ impl Millwork {
         for folder in ["data", "plugins"] {
             std::fs::create_dir(home.path().join(folder))
                 .context("could not make the server's folders")?;
+        }
+        if let Some(folder) = &options.compiled_dir {
+            share(folder, &home.path().join("data/compiled"))
+                .with_context(|| format!("could not make {}", folder.display()))?;
         }
         Ok(Self {
             binary: options.binary()?,
@@ -255,6 +265,12 @@ impl Server for Millwork {
         // SIGKILL, and reaped: the port and the data are free when this returns.
         child.kill().await.context("could not kill the server")
     }
+}
+
+/// Has a folder be found in another place, too.
+fn share(folder: &Path, place: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::os::unix::fs::symlink(folder.canonicalize()?, place)
 }
 
 /// Finds a port that nobody listens on.
