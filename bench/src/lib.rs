@@ -12,6 +12,7 @@ pub mod memory;
 pub mod mix;
 pub mod null_server;
 pub mod process;
+pub mod replace;
 pub mod report;
 pub mod runs;
 pub mod shapes;

@@ -10,7 +10,7 @@ use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
 use millwork_bench::sink::{self, Sink, Temper};
 use millwork_bench::{
-    cluster, contract, crash, delays, mix, shapes, sleepers, throughput, triggers,
+    cluster, contract, crash, delays, mix, replace, shapes, sleepers, throughput, triggers,
 };
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
@@ -32,6 +32,8 @@ enum Command {
     Crash(crash::Options),
     /// Break a whole cluster, part by part, while it works; nothing that it acknowledged may be lost or done twice.
     Cluster(cluster::Options),
+    /// Replace a plugin again and again while runs use it; none of them may fail for it, or be carried out by two versions.
+    Replace(replace::Options),
     /// Many short delays at once.
     Delays(Against<delays::Options>),
     /// What a sleeping run costs in memory, and how late it wakes.
@@ -117,6 +119,7 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Crash(options) => show("crash", &crash::run(options).await?),
         Command::Cluster(options) => show("cluster", &cluster::run(options).await?),
+        Command::Replace(options) => show("replace", &replace::run(options).await?),
         Command::Delays(against) => {
             let target = against.target().await?;
             show(

@@ -25,6 +25,10 @@ use crate::clock::Clock;
 /// How often the folder is looked into, and the store for what other processes decided.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a file that is changing is left alone before it is looked at again. Short beside [`LOOK_EVERY`]: one that is
+/// replaced as often as it is looked at would never be seen at rest.
+const REST: Duration = Duration::from_millis(100);
+
 /// The plugins of a process, and what is decided about them.
 pub struct Shelf {
     plugins: Arc<Plugins>,
@@ -92,12 +96,19 @@ impl Shelf {
             if closing.run_until_cancelled(sleep).await.is_none() {
                 return;
             }
-            self.look().await;
+            if self.look_into_folder().await {
+                let rest = self.clock.sleep_until(self.clock.now().after(REST));
+                if closing.run_until_cancelled(rest).await.is_none() {
+                    return;
+                }
+                self.look_into_folder().await;
+            }
+            self.look_into_store().await;
         }
     }
 
-    /// Looks into the folder and the store once.
-    pub async fn look(&self) {
+    /// Loads what is new in the folder. Returns whether a file was changing, and was left.
+    async fn look_into_folder(&self) -> bool {
         let report = self.plugins.watch_folder().await;
         for plugin in &report.loaded {
             tracing::info!(plugin = plugin.name(), version = %plugin.version(), digest = %plugin.digest, "loaded a plugin from the folder");
@@ -105,6 +116,11 @@ impl Shelf {
         for path in &report.removed {
             tracing::info!(path = %path.display(), "a plugin's file is gone; runs that use it go on");
         }
+        report.changing
+    }
+
+    /// Has hold what other processes installed and decided.
+    async fn look_into_store(&self) {
         let looked = match self.refresh().await {
             Ok(()) => self.agree_to_the_first().await,
             Err(refusal) => Err(refusal),

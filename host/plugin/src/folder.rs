@@ -36,6 +36,8 @@ pub struct FolderReport {
     pub refused: Vec<RefusedFile>,
     /// No longer there. Their names mean nothing now; runs that are pinned to them go on.
     pub removed: Vec<PathBuf>,
+    /// Whether a file was changing, and is left until it has looked the same twice.
+    pub changing: bool,
 }
 
 /// What is known of the folder.

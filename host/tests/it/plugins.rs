@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use millwork_bench::process::{Millwork, Server as _, ServerOptions};
+use millwork_bench::replace;
+use millwork_bench::report::Report as _;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -259,35 +261,29 @@ async fn a_broken_file_is_refused_with_its_reason_and_what_was_there_stays() {
     host.until(&[]).await;
 }
 
+/// In small what `millwork-bench replace` shows in large. Every run ends in success, and each with one version to its end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_is_replaced_while_runs_use_it_fails_none_of_them() {
-    let host = Host::start().await;
-    host.put("guest.wasm", &guest("well"));
-    host.until(&["1.0.0 active"]).await;
-    let step =
-        |name: &str| json!({"name": name, "type": "misbehave.echo", "config": {"text": "x"}});
-    let nap = json!({"name": "nap", "type": "delay", "config": {"duration": 0.5}});
-    let definition = json!({"name": "n", "steps": [step("a"), nap, step("b")]});
-    let (_, workflow) = host
-        .ask(Method::POST, "/api/v1/workflows", Some(definition))
-        .await;
-    let mut digests = std::collections::BTreeSet::new();
-    for round in 0..4 {
-        // The same name and version in other bytes; every file is another digest.
-        let mode = format!("well-{round}");
-        host.put("guest.wasm", &guest(&mode));
-        let batch: Vec<_> = (0..40).map(|_| host.run(&workflow)).collect();
-        for run in futures::future::join_all(batch).await {
-            assert_eq!(run["status"], "success", "{run}");
-        }
-        let (_, list) = host.ask(Method::GET, "/api/v1/plugins", None).await;
-        let items = list["items"].as_array().expect("a list").clone();
-        let guest = items.iter().find(|item| item["name"] == "misbehave");
-        let digest = guest.expect("it is there")["digest"].as_str();
-        digests.insert(digest.expect("a text").to_owned());
-        pause(1_100).await;
-    }
-    assert!(digests.len() > 1, "it was never replaced");
+    let server = ServerOptions::new(env!("CARGO_BIN_EXE_millwork"));
+    let witness = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/plugin/tests/frozen/1.0.0/witness.wasm"
+    );
+    let options = replace::Options {
+        runs: 300,
+        rate: 60.0,
+        steps: 3,
+        wait_ms: 500,
+        every_ms: 400,
+        ..replace::Options::new(server, witness)
+    };
+    let report = replace::run(options).await.expect("it comes to its end");
+    report.verdict().expect("no run noticed");
+    assert_eq!((report.runs, report.succeeded), (300, 300));
+    assert!(
+        report.replacements >= 10 && report.versions >= 2,
+        "{report:?}"
+    );
 }
 
 /// A real server's files and clocks are real too.

@@ -74,6 +74,7 @@ impl Plugins {
             }
             let state = folder.files.entry(path.clone()).or_default();
             if look == Look::Again && state.changing.replace(seen) != Some(seen) {
+                report.changing = true;
                 continue;
             }
             match self.load_file(&path, folder).await {
