@@ -99,6 +99,8 @@ fn calls(criterion: &mut Criterion) {
     );
 
     let bare = bare::Bare::new(component("delay"), "delay", r#"{"duration":5}"#);
+    let bare = bare.expect("the engine takes it");
+    assert!(runtime.block_on(bare.call()).expect("it answers"));
     criterion.bench_function("delay, bare", |bencher| {
         bencher.to_async(&runtime).iter(|| bare.call());
     });
