@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 use crate::api::Api;
 use crate::client::Request;
 
-/// How long a server may take until it is ready.
-const READY_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take until it is ready: a debug build that compiles its plugins beside other builds takes a minute.
+const READY_PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often a server that is starting is asked whether it is ready.
 const READY_BEAT: Duration = Duration::from_millis(5);
