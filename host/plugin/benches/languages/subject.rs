@@ -46,7 +46,7 @@ impl Subject {
         let action = &subject.plugin.manifest.actions[0];
         let example = action.examples.first().expect("its action has an example");
         let (action, config) = (action.name.clone(), example.config.clone());
-        subject.aim(&action, &config);
+        subject.aim(&action, config.value());
         subject
     }
 
