@@ -240,12 +240,13 @@ impl Shelf {
     /// Says what a plugin may do, from its next call on.
     ///
     /// # Errors
-    /// Where there is no such plugin, or the configuration says what it may do; or the store.
+    /// Where there is no such plugin, the configuration says what it may do, or the grant names what this host does not have; or the store.
     pub async fn grant(&self, name: &str, grant: Grant) -> Result<Listed, Refusal> {
         self.find(name, None)?;
         if self.is_granted_by_configuration(name) {
             return Err(Refusal::Configured(name.to_owned()));
         }
+        self.plugins.check_grant(&grant).map_err(Refusal::NotHere)?;
         self.decide(name, |decision| decision.grant = Some(grant))
             .await?;
         self.find(name, None)

@@ -46,6 +46,10 @@ pub enum Ask {
     Secret(String),
     /// Small values kept between calls.
     Kv,
+    /// A directory, which the connector finds at `/` and this name.
+    Directory(String),
+    /// A variable of the environment.
+    Variable(String),
 }
 
 impl Ask {
@@ -62,6 +66,16 @@ impl Ask {
     /// Small values kept between calls.
     pub fn kv() -> Ask {
         Ask::Kv
+    }
+
+    /// A directory, which the connector finds at `/` and this name.
+    pub fn directory(name: impl Into<String>) -> Ask {
+        Ask::Directory(name.into())
+    }
+
+    /// A variable of the environment.
+    pub fn variable(name: impl Into<String>) -> Ask {
+        Ask::Variable(name.into())
     }
 }
 

@@ -14,6 +14,7 @@
 ///     version: "1.2.0",                               // the package's version where left out
 ///     description: "Posts messages to Slack.",        // the package's description where left out
 ///     actions: [Post],                                // the first is what `type: slack` means
+///     // Also: directory("reports"), found at /reports; variable("REGION").
 ///     asks: [http("https://slack.com"), secret("slack-token"), kv],
 /// });
 /// # fn main() {}

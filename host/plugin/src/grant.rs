@@ -3,6 +3,7 @@
 //! [`Powers::allows`] is the one question, and everything that acts on the world asks it. Which addresses a granted
 //! name may turn out to have is [`Networks::allows`], asked of every address right before it is connected to.
 
+mod directory_rule;
 mod http_rule;
 mod network;
 
@@ -14,6 +15,8 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::directory_rule::{DirectoryRule, ParseDirectoryRuleError};
+pub(crate) use self::directory_rule::{is_directory_name, is_variable_name};
 pub use self::http_rule::{HttpRule, ParseHttpRuleError};
 pub use self::network::{AddressClass, Network, Networks, ParseNetworkError};
 
@@ -37,6 +40,13 @@ pub struct Grant {
     pub secrets: BTreeMap<String, Vec<HttpRule>>,
     /// Secrets that it may see.
     pub reveal: Vec<String>,
+    /// Directories that it may read, or write to as well, by the names that it asks for: `reports`, `write reports`.
+    // Left out where nothing is granted, so that processes of an earlier version can read what is in the store.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub directories: BTreeMap<String, DirectoryRule>,
+    /// Variables of its environment, by the names that it asks for, each with the name that it has for the host.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A power that a plugin's manifest asks for.
@@ -48,6 +58,10 @@ pub enum Ask {
     Secret(String),
     /// Small values kept between calls.
     Kv,
+    /// A directory, which it has at `/` and this name.
+    Directory(String),
+    /// A variable of its environment.
+    Variable(String),
 }
 
 impl fmt::Display for Ask {
@@ -56,6 +70,8 @@ impl fmt::Display for Ask {
             Self::Http(rule) => write!(f, "http {rule}"),
             Self::Secret(name) => write!(f, "secret {name}"),
             Self::Kv => f.write_str("kv"),
+            Self::Directory(name) => write!(f, "directory {name}"),
+            Self::Variable(name) => write!(f, "variable {name}"),
         }
     }
 }
@@ -85,6 +101,18 @@ pub enum Power<'a> {
     },
     /// Seeing a secret.
     Reveal(&'a str),
+    /// Reading in a directory.
+    Read {
+        /// The name that the plugin has for it.
+        directory: &'a str,
+    },
+    /// Changing what is in a directory.
+    Write {
+        /// The name that the plugin has for it.
+        directory: &'a str,
+    },
+    /// Having a variable in its environment.
+    Variable(&'a str),
 }
 
 /// No; and what would have to change.
@@ -118,6 +146,12 @@ impl Powers {
     #[must_use]
     pub fn none(plugin: &str) -> Self {
         Self::new(plugin, &[], Grant::default())
+    }
+
+    /// What its manifest asks for.
+    #[must_use]
+    pub fn asks(&self) -> &[Ask] {
+        &self.asks
     }
 
     /// What the operator grants.
@@ -162,6 +196,8 @@ impl Powers {
                 !self.grant.secrets.contains_key(name) && !self.grant.reveal.contains(name)
             }
             Ask::Kv => !self.grant.kv,
+            Ask::Directory(name) => !self.grant.directories.contains_key(name),
+            Ask::Variable(name) => !self.grant.variables.contains_key(name),
         })
     }
 
@@ -173,7 +209,13 @@ impl Powers {
                 Ask::Secret(asked),
                 Power::Secret(name) | Power::Reveal(name) | Power::Send { secret: name, .. },
             ) => asked == name,
-            (Ask::Http(_) | Ask::Kv | Ask::Secret(_), _) => false,
+            (Ask::Directory(asked), Power::Read { directory } | Power::Write { directory }) => {
+                asked == directory
+            }
+            (Ask::Variable(asked), Power::Variable(name)) => asked == name,
+            (Ask::Http(_) | Ask::Kv | Ask::Secret(_) | Ask::Directory(_) | Ask::Variable(_), _) => {
+                false
+            }
         })
     }
 
@@ -194,6 +236,12 @@ impl Powers {
                 .get(secret)
                 .is_some_and(|rules| rules.iter().any(|rule| rule.matches(method, url))),
             Power::Reveal(name) => self.grant.reveal.iter().any(|granted| granted == name),
+            Power::Read { directory } => self.grant.directories.contains_key(directory),
+            Power::Write { directory } => {
+                let rule = self.grant.directories.get(directory);
+                rule.is_some_and(|rule| rule.write)
+            }
+            Power::Variable(name) => self.grant.variables.contains_key(name),
         }
     }
 
@@ -211,6 +259,15 @@ impl Powers {
                 HttpRule::exactly(url)
             ),
             Power::Reveal(name) => format!("plugin {plugin:?} may not see the secret {name:?}:"),
+            Power::Read { directory } => {
+                format!("plugin {plugin:?} may not read in the directory {directory:?}:")
+            }
+            Power::Write { directory } => {
+                format!("plugin {plugin:?} may not write to the directory {directory:?}:")
+            }
+            Power::Variable(name) => {
+                format!("plugin {plugin:?} may not have the variable {name:?}:")
+            }
         }
     }
 }
@@ -226,6 +283,11 @@ fn line(power: Power<'_>) -> String {
             HttpRule::exactly(url)
         ),
         Power::Reveal(name) => format!("reveal = [{name:?}]"),
+        Power::Read { directory } => format!("directories = {{ {directory} = \"THE-DIRECTORY\" }}"),
+        Power::Write { directory } => {
+            format!("directories = {{ {directory} = \"write THE-DIRECTORY\" }}")
+        }
+        Power::Variable(name) => format!("variables = {{ {name} = \"THE-VARIABLE\" }}"),
     }
 }
 
@@ -280,6 +342,8 @@ mod tests {
             Ask::Http(http("*")),
             Ask::Kv,
             Ask::Secret("token".to_owned()),
+            Ask::Directory("data".to_owned()),
+            Ask::Variable("REGION".to_owned()),
         ];
         let powers = Powers::new("p", &asks, Grant::default());
         for power in [
@@ -290,6 +354,9 @@ mod tests {
             Power::Kv,
             Power::Secret("token"),
             Power::Reveal("token"),
+            Power::Read { directory: "data" },
+            Power::Write { directory: "data" },
+            Power::Variable("REGION"),
         ] {
             assert!(powers.allows(power).is_err(), "{power:?}");
         }
@@ -320,6 +387,22 @@ mod tests {
                 .0
                 .contains("secrets = { token = [\"https://evil.example\"] }")
         );
+    }
+
+    #[test]
+    fn reading_in_a_directory_does_not_allow_writing_to_it() {
+        let grants: Grants =
+            toml::from_str("[p]\ndirectories = { data = \"reports\", out = \"write results\" }\n")
+                .expect("it is right");
+        let asks = ["data", "out", "more"].map(|name| Ask::Directory(name.to_owned()));
+        let powers = Powers::new("p", &asks, grants["p"].clone());
+        let allowed = |power| powers.allows(power).is_ok();
+        assert!(allowed(Power::Read { directory: "data" }));
+        assert!(!allowed(Power::Write { directory: "data" }));
+        assert!(allowed(Power::Write { directory: "out" }));
+        assert!(!allowed(Power::Read { directory: "more" }));
+        assert!(powers.ungranted().eq(&asks[2..]));
+        assert!(toml::from_str::<Grants>("[p]\ndirectories = { data = \"/etc\" }\n").is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and its own `add_to_linker`. Nothing else is linked: what is not here, a plugin cannot reach.
 
 pub(crate) mod clock;
+pub(crate) mod handed;
 pub(crate) mod http;
 pub mod kv;
 pub(crate) mod log;
@@ -12,6 +13,7 @@ pub(crate) mod wasi_http;
 
 use std::sync::Arc;
 
+use self::handed::Handed;
 use self::http::door::Door;
 use self::kv::KeyValue;
 use self::secrets::Secrets;
@@ -25,5 +27,6 @@ pub(crate) struct Outfit {
     pub(crate) door: Door,
     pub(crate) kv: Arc<dyn KeyValue>,
     pub(crate) secrets: Option<Arc<dyn Secrets>>,
+    pub(crate) handed: Arc<Handed>,
     pub(crate) limits: Arc<Limits>,
 }

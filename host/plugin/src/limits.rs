@@ -37,6 +37,8 @@ pub struct Limits {
     pub stack_max_bytes: usize,
     /// Handles to resources of the host.
     pub handles_max: usize,
+    /// The same, where a call was granted a directory: each may be an open file.
+    pub files_max: usize,
     /// The output of a step, or the details of a failure.
     pub output_max_bytes: usize,
     /// The state that a suspended step leaves for its next call.
@@ -78,6 +80,7 @@ impl Default for Limits {
             instances_max: 64,
             stack_max_bytes: 512 << 10,
             handles_max: 10_000,
+            files_max: 64,
             output_max_bytes: 1 << 20,
             state_max_bytes: 256 << 10,
             log_max_bytes: 64 << 10,
@@ -136,6 +139,7 @@ impl Limits {
                 64 << 20,
             ),
             ("handles_max", bytes(self.handles_max), 1, 10_000_000),
+            ("files_max", bytes(self.files_max), 1, 100_000),
             ("output_max_bytes", bytes(self.output_max_bytes), 1, 1 << 30),
             ("state_max_bytes", bytes(self.state_max_bytes), 0, 1 << 30),
             ("log_max_bytes", bytes(self.log_max_bytes), 0, 1 << 30),

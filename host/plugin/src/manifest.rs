@@ -1,5 +1,7 @@
 //! What a plugin says of itself, after it was checked: whatever holds a manifest need not doubt it.
 
+mod annotated;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -135,12 +137,13 @@ pub(crate) fn check(said: wit::Manifest, limits: &Limits) -> Result<Manifest, Ve
         }
         actions.extend(check_action(action, &mut problems));
     }
-    let asks = said
+    let mut asks: Vec<Ask> = said
         .asks
         .into_iter()
         .take(ASKS_MAX)
         .filter_map(|ask| check_ask(ask, &mut problems))
         .collect();
+    asks.extend(annotated::asks(&said.annotations, &mut problems));
     if !problems.0.is_empty() {
         return Err(problems.0);
     }

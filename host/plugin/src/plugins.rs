@@ -17,14 +17,16 @@ use crate::catalog::{Catalog, Listed, LoadedPlugin, Origin};
 use crate::decision::Decisions;
 use crate::folder::{Folder, RefusedFile};
 use crate::grant::Grants;
+use crate::imports::http::names::{Names, SystemNames};
 use crate::imports::http::tape::Tape;
 use crate::imports::kv::{KeyValue, MemoryKeyValue};
 use crate::imports::secrets::Secrets;
 use crate::limits::Limits;
 use crate::metrics::CallMetrics;
+use crate::premises::Premises;
 use crate::trust::{Parcel, Trust};
 use crate::wasm::load::{self, Program, Refusal};
-use crate::wasm::sandbox::{Sandbox, SandboxError};
+use crate::wasm::sandbox::{Means, Sandbox, SandboxError};
 
 /// What a host decides about its plugins.
 pub struct Options {
@@ -47,6 +49,10 @@ pub struct Options {
     pub source: Option<Arc<dyn PluginSource>>,
     /// Whose plugins may be loaded.
     pub trust: Trust,
+    /// Where the host names of HTTP requests are looked up.
+    pub names: Arc<dyn Names>,
+    /// What of this machine can be granted.
+    pub premises: Premises,
     /// Recorded answers in place of the network, or a place to record them: for authors who try a plugin out.
     pub tape: Option<Arc<Tape>>,
 }
@@ -63,6 +69,8 @@ impl Default for Options {
             secrets: None,
             source: None,
             trust: Trust::default(),
+            names: Arc::new(SystemNames),
+            premises: Premises::default(),
             tape: None,
         }
     }
@@ -96,6 +104,7 @@ pub struct StoredPlugin {
 /// The plugins of a host.
 pub struct Plugins {
     sandbox: Arc<Sandbox>,
+    premises: Arc<Premises>,
     grants: Grants,
     bound_to_loopback: bool,
     source: Option<Arc<dyn PluginSource>>,
@@ -130,11 +139,22 @@ impl Plugins {
             secrets,
             source,
             trust,
+            names,
+            premises,
             tape,
         } = options;
-        let sandbox = Sandbox::new(limits, cache_folder.as_deref(), key_value, secrets, tape)?;
+        let premises = Arc::new(premises);
+        let means = Means {
+            kv: key_value,
+            secrets,
+            tape,
+            names,
+            premises: Arc::clone(&premises),
+        };
+        let sandbox = Sandbox::new(limits, cache_folder.as_deref(), means)?;
         Ok(Self {
             sandbox: Arc::new(sandbox),
+            premises,
             grants,
             bound_to_loopback,
             source,

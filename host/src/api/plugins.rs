@@ -263,6 +263,10 @@ impl From<Refusal> for Problem {
                 Self::new(Kind::PluginInUse, detail)
             }
             Refusal::Configured(_) => Self::new(Kind::PluginConfigured, detail),
+            Refusal::NotHere(problems) => {
+                let faults = problems.into_iter();
+                Self::invalid(faults.map(|problem| Fault::new("", problem)).collect())
+            }
             Refusal::Damaged { .. } => Self::internal().caused_by(refusal),
             Refusal::Store(error) => Self::from(error),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use millwork_plugin::{FolderReport, Options, Plugins};
+use millwork_plugin::{FolderReport, Options, Plugins, SystemNames};
 use millwork_store::Store;
 
 use crate::config::Config;
@@ -29,9 +29,13 @@ pub(super) async fn load(
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("could not make the plugins folder {}", folder.display()))?;
     let kept = Arc::new(Kept(Arc::clone(store)));
+    let premises = config.plugins.read_premises().map_err(anyhow::Error::msg)?;
     let plugins = Plugins::new(Options {
         limits: config.plugins.limits.clone(),
-        grants: config.plugins.read_grants().map_err(anyhow::Error::msg)?,
+        grants: config
+            .plugins
+            .read_grants(&premises)
+            .map_err(anyhow::Error::msg)?,
         folder: Some(folder),
         cache_folder: Some(config.data_dir.join("compiled")),
         bound_to_loopback: is_loopback,
@@ -39,6 +43,8 @@ pub(super) async fn load(
         secrets: Some(Arc::clone(safe) as _),
         source: Some(kept),
         trust: config.plugins.read_trust().map_err(anyhow::Error::msg)?,
+        names: Arc::new(SystemNames),
+        premises,
         tape: None,
     })
     .context("could not start the plugin sandbox")?;

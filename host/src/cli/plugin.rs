@@ -93,6 +93,12 @@ pub struct RunPlugin {
     /// A secret that it asks for, as NAME=VALUE; may be given more than once
     #[arg(long = "secret", value_name = "NAME=VALUE")]
     pub secrets: Vec<String>,
+    /// A directory that it asks for, as NAME=PATH; may be given more than once. It may write there
+    #[arg(long = "directory", value_name = "NAME=PATH")]
+    pub directories: Vec<String>,
+    /// A variable that it asks for, as NAME=VALUE; may be given more than once
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
     /// Answer its HTTP requests from this file instead of sending them
     #[arg(long, value_name = "FILE", conflicts_with = "record")]
     pub replay: Option<PathBuf>,
@@ -173,6 +179,13 @@ pub struct GrantPlugin {
     /// A secret that it may see; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub reveal: Vec<String>,
+    /// A directory of the server's configuration, as NAME=DIRECTORY to be read, as "NAME=write DIRECTORY" to be written to as well; may be
+    /// given more than once
+    #[arg(long = "directory", value_name = "NAME=DIRECTORY")]
+    pub directories: Vec<String>,
+    /// A variable of the server's configuration, as NAME=VARIABLE; may be given more than once
+    #[arg(long = "variable", value_name = "NAME=VARIABLE")]
+    pub variables: Vec<String>,
     #[command(flatten)]
     pub server: Server,
 }

@@ -285,6 +285,7 @@ mod tests {
         instances_max = 64
         stack_max_bytes = 524288
         handles_max = 10000
+        files_max = 64
         output_max_bytes = 1048576
         state_max_bytes = 262144
         log_max_bytes = 65536

@@ -57,6 +57,9 @@ pub enum Refusal {
         "the configuration says what {0:?} may do, under [plugins.grants.{0}]: change it there"
     )]
     Configured(String),
+    /// The grant names what this host does not have.
+    #[error("{}", .0.join("; "))]
+    NotHere(Vec<String>),
     /// What was decided about it cannot be read.
     #[error("what was decided about {name:?} cannot be read: {detail}")]
     Damaged {

@@ -23,13 +23,31 @@ fn text(value: &Value) -> String {
 
 impl From<Manifest> for wit::Manifest {
     fn from(manifest: Manifest) -> wit::Manifest {
+        let mut asks = Vec::new();
+        // What came after the variant of asks was frozen is asked for by annotations.
+        let (mut directories, mut variables) = (Vec::new(), Vec::new());
+        for ask in manifest.asks {
+            match ask {
+                Ask::Http(pattern) => asks.push(wit::Ask::Http(pattern)),
+                Ask::Secret(name) => asks.push(wit::Ask::Secret(name)),
+                Ask::Kv => asks.push(wit::Ask::Kv),
+                Ask::Directory(name) => directories.push(Value::from(name)),
+                Ask::Variable(name) => variables.push(Value::from(name)),
+            }
+        }
+        let annotations = [("directories", directories), ("variables", variables)];
+        let annotations = annotations
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty());
+        let annotations =
+            annotations.map(|(name, names)| (name.to_owned(), text(&Value::Array(names))));
         wit::Manifest {
             name: manifest.name,
             version: manifest.version,
             description: manifest.description,
             actions: manifest.actions.into_iter().map(Into::into).collect(),
-            asks: manifest.asks.into_iter().map(Into::into).collect(),
-            annotations: Vec::new(),
+            asks,
+            annotations: annotations.collect(),
         }
     }
 }
@@ -66,16 +84,6 @@ impl From<Example> for wit::Example {
         wit::Example {
             title: example.title,
             config: text(&example.config),
-        }
-    }
-}
-
-impl From<Ask> for wit::Ask {
-    fn from(ask: Ask) -> wit::Ask {
-        match ask {
-            Ask::Http(pattern) => wit::Ask::Http(pattern),
-            Ask::Secret(name) => wit::Ask::Secret(name),
-            Ask::Kv => wit::Ask::Kv,
         }
     }
 }

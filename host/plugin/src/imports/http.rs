@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod door;
+pub(crate) mod names;
 mod redirect;
 pub(crate) mod tape;
 
@@ -14,7 +15,7 @@ use wasmtime::component::{HasData, Linker};
 use self::bindings::millwork::http::client as wit;
 use self::door::{Exchange, HttpError};
 use crate::imports::Outfit;
-use crate::imports::secrets::Vault;
+use crate::imports::secrets::placeholders::{Placeholders, Sending, Unfilled};
 use crate::wasm::trap::bounded;
 
 mod bindings {
@@ -47,7 +48,7 @@ const HOST_HEADERS: [HeaderName; 10] = [
 /// The door, and the secrets that may go through it.
 pub(crate) struct HttpView<'a> {
     pub(crate) outfit: &'a Outfit,
-    pub(crate) vault: &'a Vault,
+    pub(crate) placeholders: &'a Placeholders,
 }
 
 struct HasHttp;
@@ -63,14 +64,15 @@ impl wit::Host for HttpView<'_> {
         let headers = answer.headers.iter().map(|(name, value)| {
             (
                 name.as_str().to_owned(),
-                self.vault.hide(&String::from_utf8_lossy(value.as_bytes())),
+                self.placeholders
+                    .hide(&String::from_utf8_lossy(value.as_bytes())),
             )
         });
         Ok(wit::Response {
             status: answer.status.as_u16(),
             headers: headers.collect(),
-            body: self.vault.hide_bytes(answer.body),
-            url: self.vault.hide(answer.url.as_str()),
+            body: self.placeholders.hide_bytes(answer.body),
+            url: self.placeholders.hide(answer.url.as_str()),
         })
     }
 }
@@ -97,7 +99,7 @@ impl HttpView<'_> {
             body: request.body,
             timeout: request.timeout.map(Duration::from_millis),
             redirects: request.redirects,
-            holds_secrets: !self.vault.is_empty(),
+            holds_secrets: !self.placeholders.is_empty(),
         };
         if exchange.holds_secrets {
             self.put_secrets(&mut exchange)?;
@@ -125,7 +127,7 @@ impl HttpView<'_> {
             if HOST_HEADERS.contains(&name) {
                 return Err(invalid(format!("the header {name} is written by the host")));
             }
-            let value = if self.vault.is_empty() {
+            let value = if self.placeholders.is_empty() {
                 value
             } else {
                 self.fill(&value, method, url)?
@@ -153,19 +155,27 @@ impl HttpView<'_> {
                 .set_query(Some(&self.fill(query, method, &target)?));
         }
         if let Some(body) = exchange.body.take() {
-            exchange.body = Some(
-                self.vault
-                    .fill_bytes(body, &self.outfit.powers, method, &target)
-                    .map_err(denied)?,
-            );
+            let filled = self
+                .placeholders
+                .fill_bytes(body, &self.sending(method, &target));
+            exchange.body = Some(filled.map_err(unfilled)?);
         }
         Ok(())
     }
 
     fn fill(&self, text: &str, method: &Method, url: &Url) -> Result<String, wit::HttpError> {
-        self.vault
-            .fill(text, &self.outfit.powers, method, url)
-            .map_err(denied)
+        self.placeholders
+            .fill(text, &self.sending(method, url))
+            .map_err(unfilled)
+    }
+
+    fn sending<'s>(&'s self, method: &'s Method, url: &'s Url) -> Sending<'s> {
+        Sending {
+            powers: &self.outfit.powers,
+            method,
+            url,
+            max_bytes: self.outfit.limits.http_request_max_bytes,
+        }
     }
 }
 
@@ -173,8 +183,8 @@ fn invalid(why: String) -> wit::HttpError {
     wit::HttpError::InvalidRequest(why)
 }
 
-fn denied(denied: crate::grant::Denied) -> wit::HttpError {
-    wit::HttpError::Denied(denied.0)
+fn unfilled(unfilled: Unfilled) -> wit::HttpError {
+    HttpError::from(unfilled).into()
 }
 
 impl From<HttpError> for wit::HttpError {

@@ -1,17 +1,17 @@
 //! `millwork:secrets`: values that a plugin uses without seeing them. It gets a placeholder; the host puts the value in
 //! its place in requests to the hosts that the operator granted for this secret.
 
+pub(crate) mod placeholders;
 pub(crate) mod redact;
 
 use std::fmt;
 
 use async_trait::async_trait;
-use http::Method;
-use url::Url;
 use wasmtime::component::{HasData, Linker};
 
 use self::bindings::millwork::secrets::secrets;
-use crate::grant::{Denied, Power, Powers};
+use self::placeholders::Placeholders;
+use crate::grant::Power;
 use crate::imports::Outfit;
 use crate::imports::log::Log;
 
@@ -54,133 +54,13 @@ impl fmt::Debug for Secret {
 /// How many placeholders one call may hold.
 const PLACEHOLDERS_MAX: usize = 32;
 
-/// The secrets that one call has mentioned.
+/// The secrets of one call.
 #[derive(Default)]
 pub(crate) struct Vault {
-    mentioned: Vec<Mentioned>,
-    /// What the plugin was told.
+    /// Those that it has mentioned.
+    pub(crate) placeholders: Placeholders,
+    /// Those that it was told.
     revealed: Vec<Secret>,
-}
-
-struct Mentioned {
-    name: String,
-    placeholder: String,
-    value: Secret,
-}
-
-impl Vault {
-    /// Whether there is anything to put into requests.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.mentioned.is_empty()
-    }
-
-    /// Puts the values in the place of their placeholders.
-    ///
-    /// # Errors
-    /// Where a placeholder stands in a request to a host that its secret is not granted for.
-    pub(crate) fn fill(
-        &self,
-        text: &str,
-        powers: &Powers,
-        method: &Method,
-        url: &Url,
-    ) -> Result<String, Denied> {
-        let mut filled = text.to_owned();
-        for Mentioned {
-            name,
-            placeholder,
-            value,
-        } in &self.mentioned
-        {
-            if filled.contains(placeholder) {
-                powers.allows(Power::Send {
-                    secret: name,
-                    method,
-                    url,
-                })?;
-                filled = filled.replace(placeholder, &value.0);
-            }
-        }
-        Ok(filled)
-    }
-
-    /// Like [`Self::fill`], for bytes.
-    pub(crate) fn fill_bytes(
-        &self,
-        bytes: Vec<u8>,
-        powers: &Powers,
-        method: &Method,
-        url: &Url,
-    ) -> Result<Vec<u8>, Denied> {
-        let mut filled = bytes;
-        for Mentioned {
-            name,
-            placeholder,
-            value,
-        } in &self.mentioned
-        {
-            let placeholder = placeholder.as_bytes();
-            if find(&filled, placeholder).is_some() {
-                powers.allows(Power::Send {
-                    secret: name,
-                    method,
-                    url,
-                })?;
-                filled = replace(filled, placeholder, value.0.as_bytes());
-            }
-        }
-        Ok(filled)
-    }
-
-    /// Puts the placeholders back, in what the plugin gets to see of its own request.
-    pub(crate) fn hide(&self, text: &str) -> String {
-        let mut hidden = text.to_owned();
-        for Mentioned {
-            placeholder, value, ..
-        } in self.mentioned.iter().filter(|m| !m.value.0.is_empty())
-        {
-            hidden = hidden.replace(&value.0, placeholder);
-        }
-        hidden
-    }
-
-    /// The same in the body of an answer: a server may send back what it was sent.
-    pub(crate) fn hide_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let mut hidden = bytes;
-        for Mentioned {
-            placeholder, value, ..
-        } in self.mentioned.iter().filter(|m| !m.value.0.is_empty())
-        {
-            hidden = replace(hidden, value.0.as_bytes(), placeholder.as_bytes());
-        }
-        hidden
-    }
-}
-
-/// Where bytes stand in others.
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
-}
-
-fn replace(bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
-    let Some(mut at) = find(&bytes, old) else {
-        return bytes;
-    };
-    let mut rest = bytes.as_slice();
-    let mut out = Vec::with_capacity(bytes.len());
-    loop {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(new);
-        rest = &rest[at + old.len()..];
-        match find(rest, old) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    out.extend_from_slice(rest);
-    out
 }
 
 /// The secrets, as one call sees them.
@@ -219,10 +99,11 @@ impl secrets::Host for SecretsView<'_> {
             .powers
             .allows(Power::Secret(&name))
             .map_err(|denied| secrets::Error::Denied(denied.0))?;
-        if let Some(known) = self.vault.mentioned.iter().find(|m| m.name == name) {
-            return Ok(known.placeholder.clone());
+        let placeholders = &mut self.vault.placeholders;
+        if let Some(known) = placeholders.of(&name) {
+            return Ok(known.to_owned());
         }
-        if self.vault.mentioned.len() == PLACEHOLDERS_MAX {
+        if placeholders.len() == PLACEHOLDERS_MAX {
             return Err(secrets::Error::Denied(format!(
                 "a call may use {PLACEHOLDERS_MAX} secrets at most"
             )));
@@ -233,11 +114,8 @@ impl secrets::Host for SecretsView<'_> {
             .map_err(|error| secrets::Error::Unavailable(error.to_string()))?;
         // Letters and digits alone, so that it survives in a URL, a header and JSON as it is.
         let placeholder = format!("millworksecret{:032x}", u128::from_ne_bytes(random));
-        self.vault.mentioned.push(Mentioned {
-            name,
-            placeholder: placeholder.clone(),
-            value,
-        });
+        let known = &mut self.vault.placeholders;
+        known.add(name, placeholder.clone(), value);
         Ok(placeholder)
     }
 
@@ -271,10 +149,11 @@ mod tests {
 
     use super::secrets::Host as _;
     use super::*;
-    use crate::grant::{Ask, Grant};
+    use crate::grant::{Ask, Grant, Powers};
     use crate::imports::clock::Clock;
     use crate::imports::http::client::Clients;
     use crate::imports::http::door::Door;
+    use crate::imports::http::names::SystemNames;
     use crate::imports::kv::MemoryKeyValue;
     use crate::imports::log::Speaker;
     use crate::limits::Limits;
@@ -310,7 +189,7 @@ mod tests {
         let door = Door::new(
             "slack",
             Arc::clone(&powers),
-            &Clients::new(&limits),
+            &Clients::new(&limits, Arc::new(SystemNames)),
             Arc::clone(&limits),
             None,
         );
@@ -320,12 +199,13 @@ mod tests {
             door,
             kv: Arc::new(MemoryKeyValue::default()),
             secrets: Some(Arc::new(OneSecret)),
+            handed: Arc::default(),
             limits,
         }
     }
 
     #[tokio::test]
-    async fn a_secret_goes_only_where_it_is_granted_and_is_never_shown() {
+    async fn a_secret_is_mentioned_only_where_it_is_granted_and_is_never_shown() {
         let (outfit, mut vault) = (outfit(), Vault::default());
         let mut log = Log::new(
             Speaker::default(),
@@ -355,31 +235,6 @@ mod tests {
             Err(secrets::Error::Denied(_))
         ));
 
-        let (slack, evil): (Url, Url) = (
-            "https://slack.com/".parse().expect("a URL"),
-            "https://evil.example/".parse().expect("a URL"),
-        );
-        let (powers, post, text) = (
-            &outfit.powers,
-            &Method::POST,
-            format!("Bearer {placeholder}"),
-        );
-        let bytes = || text.clone().into_bytes();
-        assert_eq!(
-            vault.fill(&text, powers, post, &slack),
-            Ok("Bearer xyzzy".to_owned())
-        );
-        assert!(vault.fill(&text, powers, post, &evil).is_err());
-        assert_eq!(
-            vault.fill_bytes(bytes(), powers, post, &slack),
-            Ok(b"Bearer xyzzy".to_vec())
-        );
-        assert!(vault.fill_bytes(bytes(), powers, post, &evil).is_err());
-        assert_eq!(
-            vault.fill_bytes(b"nothing in it".to_vec(), powers, post, &evil),
-            Ok(b"nothing in it".to_vec())
-        );
-        assert_eq!(vault.hide("Bearer xyzzy"), text);
         assert_eq!(format!("{:?}", Secret::new("xyzzy")), "Secret(…)");
     }
 }

@@ -1,5 +1,5 @@
-//! WASI 0.2 as far as a language's standard library needs it, and harmless: clocks, random bytes, an empty environment,
-//! and output that ends up in the run's log. No files, no sockets.
+//! WASI 0.2 as far as a language's standard library needs it, and harmless: clocks, random bytes, and output that ends up in the
+//! run's log. An environment and files as far as they are granted, which is not at all by default. No sockets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,24 +8,32 @@ use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
-use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::LogLine;
 use crate::imports::clock::Clock;
+use crate::imports::handed::Handed;
 use crate::imports::log::Log;
+use crate::limits::Limits;
 
 /// What one call for random bytes hands out at most.
 const RANDOM_MAX_BYTES: u64 = 64 << 10;
+/// The first ones tell enough.
+const REFUSALS_MAX: usize = 16;
 /// What a guest may write at once.
 const WRITE_MAX_BYTES: usize = 64 << 10;
 
 /// What one call keeps for WASI. Most guests import it and never use it, so it is made at the first use.
 pub(crate) struct Wasi {
     clock: Clock,
+    handed: Arc<Handed>,
     output_max_bytes: usize,
+    /// Whether the guest has looked for its environment or its directories.
+    looked: bool,
     used: Option<Box<Used>>,
     pub(crate) table: ResourceTable,
 }
@@ -36,33 +44,75 @@ struct Used {
 }
 
 impl Wasi {
-    pub(crate) fn new(clock: Clock, output_max_bytes: usize, handles_max: usize) -> Self {
+    pub(crate) fn new(clock: Clock, handed: &Arc<Handed>, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(handles_max);
+        table.set_max_capacity(match handed.has_directories() {
+            true => limits.files_max.min(limits.handles_max),
+            false => limits.handles_max,
+        });
         Self {
             clock,
-            output_max_bytes,
+            handed: Arc::clone(handed),
+            output_max_bytes: limits.log_max_bytes,
+            looked: false,
             used: None,
             table,
         }
     }
 
+    /// Opens the directories that the call is handed. Does nothing where there are none.
+    ///
+    /// # Errors
+    /// A sentence, where one of them is not there or cannot be opened.
+    pub(crate) async fn open_directories(&mut self) -> Result<(), String> {
+        if let Some(missing) = &self.handed.missing {
+            return Err(missing.clone());
+        }
+        if !self.handed.has_directories() {
+            return Ok(());
+        }
+        let (clock, handed, max_bytes) =
+            (self.clock, Arc::clone(&self.handed), self.output_max_bytes);
+        // On a thread that may wait: the directory may be on another machine.
+        let opened = tokio::task::spawn_blocking(move || Used::new(clock, &handed, max_bytes));
+        let used = opened.await.map_err(|error| error.to_string())??;
+        self.used = Some(Box::new(used));
+        Ok(())
+    }
+
     pub(crate) fn view(&mut self) -> WasiCtxView<'_> {
         let Self {
             clock,
+            handed,
             output_max_bytes,
+            looked: _,
             used,
             table,
         } = self;
-        let used = used.get_or_insert_with(|| Box::new(Used::new(*clock, *output_max_bytes)));
+        let used = used.get_or_insert_with(|| {
+            let used = Used::new(*clock, handed, *output_max_bytes);
+            // Directories are opened before the call; nothing else of it can fail.
+            Box::new(used.unwrap_or_else(|_| Used::empty(*clock, *output_max_bytes)))
+        });
         WasiCtxView {
             ctx: &mut used.ctx,
             table,
         }
     }
 
-    /// Moves what was written to standard output and error into the log.
+    /// The guest looks what it was handed.
+    fn look(&mut self) {
+        self.looked = true;
+    }
+
+    /// Moves what was written to standard output and error into the log, and what was looked for and is not granted.
     pub(crate) fn drain_into(&mut self, log: &mut Log) {
+        if std::mem::take(&mut self.looked) {
+            // The words of WASI have no room for the line that would grant.
+            for refusal in self.handed.refusals.iter().take(REFUSALS_MAX) {
+                log.add("warn", refusal.clone());
+            }
+        }
         let Some(used) = &self.used else { return };
         let mut output = used.output.lock().unwrap_or_else(PoisonError::into_inner);
         output.end_lines();
@@ -73,7 +123,24 @@ impl Wasi {
 }
 
 impl Used {
-    fn new(clock: Clock, max_bytes: usize) -> Self {
+    fn new(clock: Clock, handed: &Handed, max_bytes: usize) -> Result<Self, String> {
+        let (mut builder, output) = Self::begin(clock, max_bytes);
+        handed.hand_over(&mut builder)?;
+        Ok(Self {
+            ctx: builder.build(),
+            output,
+        })
+    }
+
+    fn empty(clock: Clock, max_bytes: usize) -> Self {
+        let (mut builder, output) = Self::begin(clock, max_bytes);
+        Self {
+            ctx: builder.build(),
+            output,
+        }
+    }
+
+    fn begin(clock: Clock, max_bytes: usize) -> (WasiCtxBuilder, Arc<Mutex<Output>>) {
         let output = Arc::new(Mutex::new(Output {
             clock,
             left_bytes: max_bytes,
@@ -90,15 +157,17 @@ impl Used {
             .stderr(pipe(Channel::Stderr))
             .wall_clock(clock)
             .max_random_size(RANDOM_MAX_BYTES);
-        Self {
-            ctx: builder.build(),
-            output,
-        }
+        (builder, output)
     }
 }
 
+/// A store that holds what a call keeps for WASI.
+pub(crate) trait HasWasi: WasiView {
+    fn wasi(&mut self) -> &mut Wasi;
+}
+
 /// Links what is offered, and nothing else of WASI.
-pub(crate) fn add_to_linker<T: WasiView + 'static>(l: &mut Linker<T>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: HasWasi + 'static>(l: &mut Linker<T>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<T, HasTable>(l, |t| t.ctx().table)?;
     io::poll::add_to_linker::<T, HasTable>(l, |t| t.ctx().table)?;
     io::streams::add_to_linker::<T, HasTable>(l, |t| t.ctx().table)?;
@@ -107,7 +176,15 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(l: &mut Linker<T>) -> wasmtim
     random::random::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
     random::insecure::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
-    cli::environment::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    filesystem::types::add_to_linker::<T, WasiFilesystem>(l, T::filesystem)?;
+    filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, |t| {
+        t.wasi().look();
+        t.filesystem()
+    })?;
+    cli::environment::add_to_linker::<T, WasiCli>(l, |t| {
+        t.wasi().look();
+        t.cli()
+    })?;
     cli::exit::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::stdout::add_to_linker::<T, WasiCli>(l, T::cli)?;

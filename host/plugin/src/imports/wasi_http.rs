@@ -1,10 +1,14 @@
 //! `wasi:http/outgoing-handler`: the same door as `millwork:http`, for languages whose own HTTP client speaks it.
 
+mod filled;
+mod hidden;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime::component::Linker;
@@ -12,9 +16,11 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView,
 };
 
+use self::hidden::Hidden;
 use crate::imports::Outfit;
-use crate::imports::http::door::{Door, HttpError};
+use crate::imports::http::door::HttpError;
 use crate::imports::log::Log;
+use crate::imports::secrets::placeholders::Placeholders;
 use crate::limits;
 
 /// What one call keeps for `wasi:http`; made at the first use.
@@ -32,6 +38,7 @@ impl WasiHttp {
                 outfit,
                 permits,
                 refusals: Arc::default(),
+                placeholders: Placeholders::default(),
             },
         }
     }
@@ -53,6 +60,8 @@ pub(crate) struct Hooks {
     outfit: Arc<Outfit>,
     permits: Arc<Semaphore>,
     refusals: Arc<Mutex<Vec<String>>>,
+    /// The secrets that the call has mentioned so far.
+    pub(crate) placeholders: Placeholders,
 }
 
 /// The first ones tell enough.
@@ -80,33 +89,35 @@ impl WasiHttpHooks for Hooks {
         let outfit = Arc::clone(&self.outfit);
         let permits = Arc::clone(&self.permits);
         let refusals = Arc::clone(&self.refusals);
+        let placeholders = self.placeholders.clone();
         Box::new(async move {
             let Ok(permit) = permits.try_acquire_owned() else {
                 limits::note("http_requests_in_flight_max");
                 return Err(Error::ConnectionLimitReached);
             };
-            let response = send(
-                &outfit.door,
-                &refusals,
-                request,
-                options.unwrap_or_default(),
-            )
-            .await?;
+            let max = outfit.limits.http_request_max_bytes;
+            let sent = send(&outfit, &placeholders, request, options.unwrap_or_default()).await;
+            let response = sent.map_err(|error| {
+                note(&refusals, &error);
+                translate(error, max)
+            })?;
             let max = outfit.limits.http_response_max_bytes;
             let response = response.map(|body| {
-                Limited::new(body, max)
-                    .map_err(move |error| {
-                        // Held by the body: it ends when the guest is done with the answer.
-                        let _held = &permit;
-                        match error.downcast::<hyper::Error>() {
-                            Ok(error) => Error::Hyper(*error),
-                            Err(_) => {
-                                limits::note("http_response_max_bytes");
-                                Error::HttpResponseBodySize(u64::try_from(max).ok())
-                            }
+                let body = Limited::new(body, max).map_err(move |error| {
+                    // Held by the body: it ends when the guest is done with the answer.
+                    let _held = &permit;
+                    match error.downcast::<hyper::Error>() {
+                        Ok(error) => Error::Hyper(*error),
+                        Err(_) => {
+                            limits::note("http_response_max_bytes");
+                            Error::HttpResponseBodySize(u64::try_from(max).ok())
                         }
-                    })
-                    .boxed_unsync()
+                    }
+                });
+                match placeholders.is_empty() {
+                    true => body.boxed_unsync(),
+                    false => Hidden::new(body, placeholders.clone()).boxed_unsync(),
+                }
             });
             Ok((response, Box::new(async { Ok(()) }) as Sending))
         })
@@ -114,36 +125,38 @@ impl WasiHttpHooks for Hooks {
 }
 
 async fn send(
-    door: &Door,
-    refusals: &Mutex<Vec<String>>,
+    outfit: &Outfit,
+    placeholders: &Placeholders,
     request: Request<WasiBody>,
     options: RequestOptions,
-) -> Result<http::Response<hyper::body::Incoming>, Error> {
-    let url: Url = request
-        .uri()
-        .to_string()
-        .parse()
-        .map_err(|_| Error::HttpRequestUriInvalid)?;
+) -> Result<Response<Incoming>, HttpError> {
+    let url: Result<Url, _> = request.uri().to_string().parse();
+    let Ok(mut url) = url else {
+        return Err(HttpError::InvalidRequest("the URL is none".to_owned()));
+    };
     let (mut head, body) = request.into_parts();
     // Written anew from the URL that is judged.
-    head.headers.remove(http::header::HOST);
-    let max = door.limits().http_request_max_bytes;
-    let request = Request::from_parts(head, Limited::new(body, max).boxed_unsync());
+    head.headers.remove(header::HOST);
+    let max = outfit.limits.http_request_max_bytes;
+    let mut body = Limited::new(body, max).boxed_unsync();
     let wait = [options.connect_timeout, options.first_byte_timeout]
         .into_iter()
         .flatten()
         .reduce(Duration::saturating_add);
-    let sent = door.open(&url, request);
-    let answer = match wait {
+    if !placeholders.is_empty() {
+        body = filled::fill(outfit, placeholders, &mut head, &mut url, body).await?;
+    }
+    let sent = outfit.door.open(&url, Request::from_parts(head, body));
+    let mut response = match wait {
         Some(wait) => tokio::time::timeout(wait, sent)
             .await
-            .unwrap_or(Err(HttpError::Timeout)),
-        None => sent.await,
+            .unwrap_or(Err(HttpError::Timeout))?,
+        None => sent.await?,
     };
-    answer.map_err(|error| {
-        note(refusals, &error);
-        translate(error, max)
-    })
+    if !placeholders.is_empty() {
+        filled::hide(placeholders, response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn translate(error: HttpError, request_max_bytes: usize) -> Error {

@@ -36,6 +36,14 @@ impl Plugins {
         self.grants.contains_key(name)
     }
 
+    /// Whether this host has what a grant names.
+    ///
+    /// # Errors
+    /// A sentence for each directory and variable that it does not have.
+    pub fn check_grant(&self, grant: &Grant) -> Result<(), Vec<String>> {
+        self.premises.check(grant)
+    }
+
     /// What a plugin works with: the configuration's word, or what was decided, or nothing.
     pub(super) fn outfit(&self, manifest: &Manifest, origin: &Origin) -> Arc<Outfit> {
         let decided = || {

@@ -70,7 +70,12 @@ impl Sandbox {
             workflow: call.workflow.clone(),
             step: call.step.clone(),
         };
-        let state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
+        let mut state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
+        let opened = tokio::time::timeout(allowed, state.open_directories()).await;
+        let opened = opened.unwrap_or_else(|_| Err(trap::timed_out(allowed, &self.limits)));
+        if let Err(failure) = opened {
+            return (Reply::failed(failure), Used::default());
+        }
         let (action, config) = (call.action.clone(), call.config.text().to_owned());
         let context = convert::context(call, allowed);
         let Asked {

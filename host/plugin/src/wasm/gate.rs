@@ -78,7 +78,7 @@ const MILLWORK: [(&str, Acts); 7] = [
 ];
 
 /// What this host offers of WASI 0.2.
-const WASI: [(&str, Acts); 19] = [
+const WASI: [(&str, Acts); 21] = [
     ("wasi:io/error", Acts::No),
     ("wasi:io/poll", Acts::No),
     ("wasi:io/streams", Acts::No),
@@ -97,6 +97,8 @@ const WASI: [(&str, Acts); 19] = [
     ("wasi:cli/terminal-stdin", Acts::No),
     ("wasi:cli/terminal-stdout", Acts::No),
     ("wasi:cli/terminal-stderr", Acts::No),
+    ("wasi:filesystem/types", Acts::Yes),
+    ("wasi:filesystem/preopens", Acts::Yes),
     ("wasi:http/outgoing-handler", Acts::Yes),
 ];
 const WASI_HTTP_TYPES: &str = "wasi:http/types";
@@ -215,9 +217,6 @@ fn judge_import(name: &str) -> Result<Acts, Mismatch> {
         return judge_wasi_version(name).map_or(Ok(acts), Err);
     }
     let advice = match interface.split('/').next().unwrap_or_default() {
-        "wasi:filesystem" => {
-            "this host gives plugins no files; what has to be kept goes into millwork:kv".to_owned()
-        }
         "wasi:sockets" => {
             "this host gives plugins no sockets; HTTP goes through millwork:http or wasi:http"
                 .to_owned()
@@ -341,6 +340,7 @@ mod tests {
             "millwork:kv/kv@1.0.0",
             "millwork:secrets/secrets@1.0.0",
             "wasi:http/outgoing-handler@0.2.0",
+            "wasi:filesystem/types@0.2.6",
         ] {
             assert!(
                 !inspect(&component(&[acting], &[CONNECTOR_1]))
@@ -362,7 +362,6 @@ mod tests {
             "millwork:http/client",
             "millwork:http/client@one",
             "millwork:queue/queue@1.0.0",
-            "wasi:filesystem/types@0.2.6",
             "wasi:sockets/tcp@0.2.6",
             "wasi:io/poll@0.3.0",
             "wasi:io/poll@0.1.0",
@@ -379,7 +378,6 @@ mod tests {
         it needs millwork:http/client: the version is missing or no version; this host has 1.0.0
         it needs millwork:http/client@one: the version is missing or no version; this host has 1.0.0
         it needs millwork:queue/queue@1.0.0: this host has no such interface; a later host may. It has millwork:connector/types, millwork:log/log, millwork:clock/clock, millwork:random/random, millwork:http/client, millwork:kv/kv, millwork:secrets/secrets
-        it needs wasi:filesystem/types@0.2.6: this host gives plugins no files; what has to be kept goes into millwork:kv
         it needs wasi:sockets/tcp@0.2.6: this host gives plugins no sockets; HTTP goes through millwork:http or wasi:http
         it needs wasi:io/poll@0.3.0: this host has WASI 0.2; use a later host, or build for wasm32-wasip2
         it needs wasi:io/poll@0.1.0: this host has WASI 0.2; build the plugin for wasm32-wasip2

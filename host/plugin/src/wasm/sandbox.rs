@@ -12,12 +12,15 @@ use super::engine;
 use super::state::{self, State};
 use crate::grant::{Ask, Grant, Powers};
 use crate::imports::Outfit;
+use crate::imports::handed::Handed;
 use crate::imports::http::client::Clients;
 use crate::imports::http::door::Door;
+use crate::imports::http::names::Names;
 use crate::imports::http::tape::Tape;
 use crate::imports::kv::KeyValue;
 use crate::imports::secrets::Secrets;
 use crate::limits::Limits;
+use crate::premises::Premises;
 
 pub(crate) struct Sandbox {
     pub(crate) engine: Engine,
@@ -29,6 +32,15 @@ pub(crate) struct Sandbox {
     shared: Shared,
     /// For plugins that are asked what they are: without any power.
     pub(crate) powerless: Arc<Outfit>,
+}
+
+/// What the host provides for the imports to work with.
+pub(crate) struct Means {
+    pub(crate) kv: Arc<dyn KeyValue>,
+    pub(crate) secrets: Option<Arc<dyn Secrets>>,
+    pub(crate) tape: Option<Arc<Tape>>,
+    pub(crate) names: Arc<dyn Names>,
+    pub(crate) premises: Arc<Premises>,
 }
 
 /// Why there is no sandbox.
@@ -49,9 +61,7 @@ impl Sandbox {
     pub(crate) fn new(
         limits: Limits,
         cache_folder: Option<&Path>,
-        kv: Arc<dyn KeyValue>,
-        secrets: Option<Arc<dyn Secrets>>,
-        tape: Option<Arc<Tape>>,
+        means: Means,
     ) -> Result<Self, SandboxError> {
         let problems = limits.problems();
         if !problems.is_empty() {
@@ -68,13 +78,21 @@ impl Sandbox {
         let in_flight = Arc::clone(&permits);
         engine::start_ticker(&engine, move || in_flight.available_permits() < calls_max)
             .map_err(SandboxError::Ticker)?;
-        let clients = Clients::new(&limits);
+        let Means {
+            kv,
+            secrets,
+            tape,
+            names,
+            premises,
+        } = means;
+        let clients = Clients::new(&limits, names);
         let limits = Arc::new(limits);
         let shared = Shared {
             clients,
             kv,
             secrets: None,
             tape: None,
+            premises,
             limits: Arc::clone(&limits),
         };
         let powerless = Arc::new(shared.outfit("", &[], Grant::default()));
@@ -105,6 +123,7 @@ struct Shared {
     kv: Arc<dyn KeyValue>,
     secrets: Option<Arc<dyn Secrets>>,
     tape: Option<Arc<Tape>>,
+    premises: Arc<Premises>,
     limits: Arc<Limits>,
 }
 
@@ -120,6 +139,7 @@ impl Shared {
         );
         Outfit {
             plugin: plugin.into(),
+            handed: Arc::new(Handed::new(&powers, &self.premises)),
             powers,
             door,
             kv: Arc::clone(&self.kv),

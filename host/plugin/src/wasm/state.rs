@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use millwork_core::outcome::Failure;
 use wasmtime::component::Linker;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -13,7 +14,7 @@ use crate::imports::kv::KvView;
 use crate::imports::log::{Log, Speaker};
 use crate::imports::random::Random;
 use crate::imports::secrets::{SecretsView, Vault};
-use crate::imports::wasi::Wasi;
+use crate::imports::wasi::{HasWasi, Wasi};
 use crate::imports::wasi_http::WasiHttp;
 use crate::imports::{Outfit, clock, http, kv, log, random, secrets, wasi, wasi_http};
 use crate::limits::Limits;
@@ -40,10 +41,19 @@ impl State {
             log: Log::new(speaker, clock, limits.log_max_bytes),
             random: Random,
             vault: Vault::default(),
-            wasi: Wasi::new(clock, limits.log_max_bytes, limits.handles_max),
+            wasi: Wasi::new(clock, &outfit.handed, limits),
             wasi_http: None,
             outfit,
         }
+    }
+
+    /// Opens the directories that the call is handed.
+    ///
+    /// # Errors
+    /// Where this host does not have one of them: another one may, or this one later.
+    pub(crate) async fn open_directories(&mut self) -> Result<(), Failure> {
+        let opened = self.wasi.open_directories().await;
+        opened.map_err(|why| Failure::retryable("plugin-grant-missing", why))
     }
 
     /// Takes into the log what the guest wrote to standard output and error, and what it was refused.
@@ -63,7 +73,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     log::add_to_linker(linker, |state| &mut state.log)?;
     http::add_to_linker(linker, |state| HttpView {
         outfit: &state.outfit,
-        vault: &state.vault,
+        placeholders: &state.vault.placeholders,
     })?;
     kv::add_to_linker(linker, |state| KvView {
         outfit: &state.outfit,
@@ -95,16 +105,24 @@ impl WasiView for State {
     }
 }
 
+impl HasWasi for State {
+    fn wasi(&mut self) -> &mut Wasi {
+        &mut self.wasi
+    }
+}
+
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let Self {
             outfit,
+            vault,
             wasi,
             wasi_http,
             ..
         } = self;
         let WasiHttp { ctx, hooks } =
             &mut **wasi_http.get_or_insert_with(|| Box::new(WasiHttp::new(Arc::clone(outfit))));
+        hooks.placeholders = vault.placeholders.clone();
         WasiHttpCtxView {
             ctx,
             hooks,

@@ -87,7 +87,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &mut State) -> Failure {
             trapped("it touched memory that it does not have, as a recursion too deep does")
         }
         Some(trap) => trapped(&trap.to_string()),
-        None => unknown(error, limits),
+        None => unknown(error, state),
     }
 }
 
@@ -114,7 +114,8 @@ fn ran_out(refused: Refused, limits: &Limits) -> Failure {
     }
 }
 
-fn unknown(error: &wasmtime::Error, limits: &Limits) -> Failure {
+fn unknown(error: &wasmtime::Error, state: &State) -> Failure {
+    let limits = &state.outfit.limits;
     let text = format!("{error:#}");
     note_instantiation(&text);
     // wasmtime keeps the type of this error to itself.
@@ -123,6 +124,18 @@ fn unknown(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return Failure::permanent(
             "plugin-output-too-large",
             format!("the plugin handed over far more at once than {output} bytes"),
+        );
+    }
+    if text.contains("resource table has no free keys") {
+        let limit = match state.outfit.handed.has_directories() {
+            true => limits::reached("files_max", limits.files_max),
+            false => limits::reached("handles_max", limits.handles_max),
+        };
+        return Failure::retryable(
+            "plugin-out-of-handles",
+            format!(
+                "the plugin holds more of the host's resources, such as open files, than {limit}"
+            ),
         );
     }
     Failure::retryable(

@@ -49,70 +49,6 @@ async fn a_granted_request_gets_its_answer_over_both_doors_and_one_connection() 
 }
 
 #[tokio::test]
-async fn no_spelling_of_a_private_address_gets_through() {
-    let server = Server::start().await;
-    let guest = Guest::load(granted("misbehave = { http = [\"*\"] }")).await;
-    let port = server.address.port();
-    let denied = [
-        "http://127.0.0.1:{port}/",
-        "http://127.1:{port}/",
-        "http://2130706433:{port}/",
-        "http://0x7f000001:{port}/",
-        "http://0x7f.0.0.1:{port}/",
-        "http://017700000001:{port}/",
-        "http://0177.0.0.1:{port}/",
-        "http://127.0.0.1.:{port}/",
-        "http://%31%32%37.0.0.1:{port}/",
-        "http://①②⑦.⓪.⓪.①:{port}/",
-        "http://127。0。0。1:{port}/",
-        "http://localhost:{port}/",
-        "http://LOCALHOST:{port}/",
-        "http://localhost.:{port}/",
-        "http://0.0.0.0:{port}/",
-        "http://0:{port}/",
-        "http://[::]:{port}/",
-        "http://[::1]:{port}/",
-        "http://[0:0:0:0:0:0:0:1]:{port}/",
-        "http://[::ffff:127.0.0.1]:{port}/",
-        "http://[::ffff:7f00:1]:{port}/",
-        "http://[::127.0.0.1]:{port}/",
-        "http://[64:ff9b::7f00:1]:{port}/",
-        "http://[64:ff9b::169.254.169.254]/",
-        "http://[2002:7f00:1::]:{port}/",
-        "http://[fe80::1]:{port}/",
-        "http://[fd00:ec2::254]/",
-        "http://169.254.169.254/latest/meta-data/",
-        "http://2852039166/latest/meta-data/",
-        "http://10.0.0.1/",
-        "http://192.168.1.1/",
-        "http://172.16.0.1/",
-        "http://100.64.0.1/",
-        "http://198.18.0.1/",
-        "http://255.255.255.255/",
-        "http://224.0.0.1/",
-        "http:127.0.0.1:{port}/",
-        "http:\\\\127.0.0.1:{port}\\",
-        "http:///127.0.0.1:{port}/",
-    ];
-    for url in denied {
-        let url = url.replace("{port}", &port.to_string());
-        let answer = get(&guest, &url).await;
-        // What is no URL cannot be sent either; a name that does not exist is no way in.
-        let harmless = [
-            "HttpError::Denied",
-            "HttpError::InvalidRequest",
-            "HttpError::Dns",
-        ]
-        .iter()
-        .any(|kind| answer.contains(kind));
-        assert!(harmless, "{url}: {answer}");
-        let answer = guest.text("http-wasi", &json!({"url": url})).await;
-        assert!(!answer.starts_with("200"), "{url}: {answer}");
-    }
-    assert_eq!(server.connections(), 0, "nobody even connected");
-}
-
-#[tokio::test]
 async fn what_is_no_request_is_refused_before_anything_is_sent() {
     let (server, guest) = (Server::start().await, free().await);
     let at = server.address;
@@ -455,34 +391,6 @@ async fn the_deadline_of_a_call_ends_its_requests() {
             "{:?}",
             began.elapsed()
         );
-    }
-}
-
-#[tokio::test]
-async fn a_secret_travels_to_its_host_alone() {
-    let (here, there) = (Server::start().await, Server::start().await);
-    let mut options = granted(&format!(
-        "[misbehave]\nhttp = [\"*\"]\nprivate_networks = [\"loopback\"]\nsecrets = {{ token = [\"http://{}\"] }}",
-        here.address
-    ));
-    options.secrets = Some(std::sync::Arc::new(Token));
-    let guest = Guest::load(options).await;
-    let send = |url: String| json!({"url": url, "headers": "Authorization: SECRET"});
-    let mut config = send(here.url("/hello"));
-    assert!(guest.text("http", &config).await.starts_with("200"));
-    assert!(here.requests()[0].contains("xyzzy"));
-    config = send(there.url("/hello"));
-    let answer = guest.text("http", &config).await;
-    assert!(answer.contains("may not send the secret"), "{answer}");
-    assert_eq!(there.connections(), 0);
-}
-
-struct Token;
-
-#[async_trait::async_trait]
-impl millwork_plugin::Secrets for Token {
-    async fn get(&self, _: &str) -> Result<Option<millwork_plugin::Secret>, String> {
-        Ok(Some(millwork_plugin::Secret::new("xyzzy")))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bundled;
 mod catalogue;
+mod files;
 mod folder;
 mod frozen;
 mod http;
@@ -9,5 +10,7 @@ mod limits;
 mod loading;
 mod neighbours;
 mod powers;
+mod secrets;
 mod server;
+mod ssrf;
 mod support;

@@ -17,11 +17,24 @@ pub(crate) struct Server {
 struct Seen {
     connections: AtomicUsize,
     requests: Mutex<Vec<String>>,
+    /// Where `/elsewhere` leads.
+    elsewhere: Mutex<String>,
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// Two servers at the same port: one at an address of this machine that tests grant, one at an address that they do not.
+    pub(crate) async fn start_two() -> (Self, Self) {
+        let granted = Self::start_at("127.0.0.2:0").await;
+        let private = format!("127.0.0.1:{}", granted.address.port());
+        (granted, Self::start_at(&private).await)
+    }
+
+    async fn start_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address)
             .await
             .expect("there is a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -42,6 +55,11 @@ impl Server {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Says where `/elsewhere` leads from now on.
+    pub(crate) fn lead_to(&self, location: &str) {
+        location.clone_into(&mut self.seen.elsewhere.lock().expect("nobody panicked"));
     }
 
     /// The heads and bodies of all requests so far.
@@ -67,7 +85,15 @@ async fn serve(mut stream: TcpStream, seen: Arc<Seen>) {
             .expect("nobody panicked")
             .push(request.clone());
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-        if answer(&mut stream, &path).await.is_err() {
+        let answered = match path.as_str() {
+            "/elsewhere" => {
+                let location = seen.elsewhere.lock().expect("nobody panicked").clone();
+                redirect(&mut stream, "302", &location).await
+            }
+            "/echo" => echo(&mut stream, &request).await,
+            path => answer(&mut stream, path).await,
+        };
+        if answered.is_err() {
             return;
         }
     }
@@ -102,6 +128,26 @@ async fn read(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
+async fn redirect(stream: &mut TcpStream, status: &str, location: &str) -> std::io::Result<()> {
+    let head =
+        format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await
+}
+
+/// Sends back what it was sent, in a header and, in two parts, in the body.
+async fn echo(stream: &mut TcpStream, request: &str) -> std::io::Result<()> {
+    let told = request.lines().find(|line| line.starts_with("x-token: "));
+    let told = told.unwrap_or_default().trim_start_matches("x-token: ");
+    let length = request.len();
+    let head = format!("HTTP/1.1 200 OK\r\nx-told: {told}\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let cut = request.find("xyzzy").map_or(length / 2, |at| at + 3);
+    stream.write_all(&request.as_bytes()[..cut]).await?;
+    stream.flush().await?;
+    tokio::task::yield_now().await;
+    stream.write_all(&request.as_bytes()[cut..]).await
+}
+
 async fn answer(stream: &mut TcpStream, path: &str) -> std::io::Result<()> {
     let (word, rest) = path[1..]
         .split_once('/')
@@ -109,10 +155,14 @@ async fn answer(stream: &mut TcpStream, path: &str) -> std::io::Result<()> {
     match word {
         "redirect" => {
             let (status, location) = rest.split_once('/').unwrap_or(("302", rest));
-            let head = format!(
-                "HTTP/1.1 {status} Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
-            );
-            stream.write_all(head.as_bytes()).await
+            redirect(stream, status, location).await
+        }
+        // Answers, and hangs up.
+        "once" => {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nonce")
+                .await?;
+            Err(std::io::ErrorKind::BrokenPipe.into())
         }
         "nowhere" => {
             stream

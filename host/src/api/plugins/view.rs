@@ -28,7 +28,7 @@ pub(super) struct PluginView {
     pub(super) origin: String,
     /// Whether it can do nothing to the world, so that running it again harms nothing.
     pub(super) pure: bool,
-    /// What it asks for, in words: `http https://slack.com`, `secret token`, `kv`.
+    /// What it asks for, in words: `http https://slack.com`, `secret token`, `kv`, `directory data`, `variable REGION`.
     pub(super) asks: Vec<String>,
     /// What of that nobody has granted; it is refused when it is used.
     pub(super) missing_grants: Vec<String>,
@@ -103,6 +103,13 @@ pub(super) struct GrantDocument {
     secrets: Option<Value>,
     /// Secrets that it may see.
     reveal: Option<Vec<String>>,
+    /// Directories that the configuration offers, by the names that the plugin asks for: `{"data": "reports"}` to be read,
+    /// `{"data": "write reports"}` to be written to as well.
+    #[schema(value_type = Option<Object>)]
+    directories: Option<Value>,
+    /// Variables that the configuration offers, by the names that the plugin asks for: `{"REGION": "region-of-shop"}`.
+    #[schema(value_type = Option<Object>)]
+    variables: Option<Value>,
 }
 
 /// A file of the plugins folder that is not loaded.

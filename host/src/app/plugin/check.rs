@@ -101,6 +101,20 @@ async fn problems(plugins: &Plugins, plugin: &LoadedPlugin) -> Vec<String> {
         asks(|ask| matches!(ask, Ask::Secret(_))),
         "secrets",
     );
+    let asks_for_files = asks(|ask| matches!(ask, Ask::Directory(_)));
+    // The other way round is no problem: the standard libraries of some languages import files that nobody uses.
+    if asks_for_files && !imports("wasi:filesystem/") {
+        problems.push(
+            "its manifest asks for directories, and it imports no wasi:filesystem: operators would grant them for nothing"
+                .to_owned(),
+        );
+    }
+    if asks(|ask| matches!(ask, Ask::Variable(_))) && !imports("wasi:cli/environment") {
+        problems.push(
+            "its manifest asks for variables, and it imports no wasi:cli/environment: operators would grant them for nothing"
+                .to_owned(),
+        );
+    }
     if manifest.description.trim().is_empty() {
         problems.push("it has no description: nobody will know what it is for".to_owned());
     }

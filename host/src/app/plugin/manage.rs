@@ -106,13 +106,26 @@ fn grant(wanted: &GrantPlugin) -> Result<Value> {
             .with_context(|| format!("{text:?} is not as in --secret NAME=https://host"))?;
         secrets.entry(name).or_default().push(rule);
     }
+    let directories = by_name(&wanted.directories, "--directory NAME=DIRECTORY")?;
+    let variables = by_name(&wanted.variables, "--variable NAME=VARIABLE")?;
     Ok(json!({
+        "directories": directories,
+        "variables": variables,
         "http": wanted.http,
         "private_networks": wanted.private_network,
         "kv": wanted.kv,
         "secrets": secrets,
         "reveal": wanted.reveal,
     }))
+}
+
+/// Takes `NAME=VALUE` apart.
+fn by_name<'t>(given: &'t [String], form: &str) -> Result<BTreeMap<&'t str, &'t str>> {
+    let read = |text: &'t String| {
+        let pair = text.split_once('=');
+        pair.with_context(|| format!("{text:?} is not as in {form}"))
+    };
+    given.iter().map(read).collect()
 }
 
 /// Says what became of a plugin, and what it still lacks.

@@ -11,8 +11,8 @@ use millwork_core::id::RunId;
 use millwork_core::json::Json;
 use millwork_core::outcome::{Outcome, Resume, Suspension, Then, Until, Wake};
 use millwork_plugin::{
-    Ask, Decision, Decisions, Grant, HttpRule, Invocation, LoadedPlugin, Network, Options, Origin,
-    Plugins, Recorded, Reply, Secret, Secrets, Tape,
+    Ask, Decision, Decisions, DirectoryRule, Grant, HttpRule, Invocation, LoadedPlugin, Network,
+    Options, Origin, Plugins, Premises, Recorded, Reply, Secret, Secrets, Tape,
 };
 use serde_json::Value;
 
@@ -31,7 +31,14 @@ pub(super) async fn run(wanted: RunPlugin) -> Result<()> {
     let signals = read_signals(&wanted.signals)?;
     let config = read_config(&wanted.config)?;
     let tape = open_tape(wanted.replay.as_deref(), wanted.record.as_ref())?;
-    let (plugins, plugin) = load(&wanted.file, secrets, tape.clone()).await?;
+    let premises = Premises {
+        directories: pairs(&wanted.directories, "--directory NAME=PATH")?
+            .into_iter()
+            .map(|(name, path)| (name, PathBuf::from(path)))
+            .collect(),
+        variables: pairs(&wanted.variables, "--variable NAME=VALUE")?,
+    };
+    let (plugins, plugin) = load(&wanted.file, secrets, premises, tape.clone()).await?;
     let mut call = invocation(&plugin, wanted.action, config)?;
     let mut signals = signals.into_iter();
     let outcome = loop {
@@ -137,11 +144,14 @@ fn print_suspension(suspension: &Suspension) {
 async fn load(
     file: &Path,
     secrets: BTreeMap<String, String>,
+    premises: Premises,
     tape: Option<Arc<Tape>>,
 ) -> Result<(Plugins, Arc<LoadedPlugin>)> {
     let wasm = read(file)?;
+    let given = premises.clone();
     let plugins = Plugins::new(Options {
         secrets: Some(Arc::new(Given(secrets))),
+        premises,
         tape,
         ..Options::default()
     });
@@ -151,7 +161,7 @@ async fn load(
         .await
         .with_context(|| format!("{} would be refused", file.display()))?;
     let decision = Decision {
-        grant: Some(all_it_asks_for(&plugin)),
+        grant: Some(all_it_asks_for(&plugin, &given)),
         ..Decision::default()
     };
     let decisions = Decisions::from([(plugin.name().to_owned(), decision)]);
@@ -160,7 +170,7 @@ async fn load(
 }
 
 /// On the author's own machine the plugin is trusted with what it asks for, here too.
-fn all_it_asks_for(plugin: &LoadedPlugin) -> Grant {
+fn all_it_asks_for(plugin: &LoadedPlugin, given: &Premises) -> Grant {
     let mut grant = Grant {
         private_networks: vec![Network::Loopback],
         ..Grant::default()
@@ -173,6 +183,18 @@ fn all_it_asks_for(plugin: &LoadedPlugin) -> Grant {
                 grant.secrets.insert(name.clone(), vec![HttpRule::any()]);
                 grant.reveal.push(name.clone());
             }
+            Ask::Directory(name) if given.directories.contains_key(name) => {
+                let rule = DirectoryRule {
+                    directory: name.clone(),
+                    write: true,
+                };
+                grant.directories.insert(name.clone(), rule);
+            }
+            Ask::Variable(name) if given.variables.contains_key(name) => {
+                grant.variables.insert(name.clone(), name.clone());
+            }
+            // Nobody gave it one.
+            Ask::Directory(_) | Ask::Variable(_) => {}
         }
     }
     grant

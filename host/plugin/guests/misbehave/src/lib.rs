@@ -7,8 +7,10 @@
 #![cfg(target_arch = "wasm32")]
 
 mod ask;
+mod files;
 mod http;
 mod kept;
+mod say;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use bindings::millwork::connector::types::{
 };
 use bindings::millwork::log::log::{self, Level};
 use bindings::millwork::random::random;
+use say::Told;
 
 mod bindings {
     #![expect(
@@ -45,7 +48,20 @@ struct Misbehave;
 #[used]
 static DESCRIBE: [u8; 32] = *b"describe:well...................";
 
-const ACTIONS: [&str; 33] = [
+/// What `describe` says in the mode `said`: the length, and bytes for [`say::manifest`]. A fuzzer overwrites them.
+#[used]
+static SAID: [u8; 4_101] = {
+    let mut said = [0; 4_101];
+    let mark = *b"said:";
+    let mut i = 0;
+    while i < mark.len() {
+        said[i] = mark[i];
+        i += 1;
+    }
+    said
+};
+
+const ACTIONS: [&str; 35] = [
     "echo",
     "spin",
     "spin-in-host",
@@ -79,6 +95,8 @@ const ACTIONS: [&str; 33] = [
     "random",
     "time",
     "environment",
+    "files",
+    "say",
 ];
 
 impl Guest for Misbehave {
@@ -99,6 +117,13 @@ impl Guest for Misbehave {
                 "0.9.0".clone_into(&mut manifest.version);
                 manifest.asks = vec![Ask::Kv];
             }
+            "said" => return say::manifest(&mut Told(&black_box(&SAID)[5..])),
+            "files" => {
+                manifest.annotations = vec![
+                    ("directories".to_owned(), "[\"data\"]".to_owned()),
+                    ("variables".to_owned(), "[\"REGION\"]".to_owned()),
+                ];
+            }
             // Without any power, all of this is denied; what the answers were becomes the description.
             "powers" => {
                 manifest.description =
@@ -113,6 +138,7 @@ impl Guest for Misbehave {
         match action.as_str() {
             "spin" => spin(),
             "panic" => panic!("no idea whether this is right"),
+            "say" => say::field_errors(&mut Told(&said(&config))),
             "echo" if config.contains("bad") => vec![FieldError {
                 path: "/text".to_owned(),
                 message: "this is bad".to_owned(),
@@ -205,11 +231,18 @@ impl Guest for Misbehave {
             "placeholder" => quoted(&ask::placeholder()),
             "random" => random::bytes(u32::MAX).len().to_string(),
             "time" => time(&context),
+            "files" => quoted(&files::act(&config)),
+            "say" => return say::invoke(&mut Told(&said(&config))),
             "environment" => quoted(&format!("{:?}", std::env::vars().collect::<Vec<_>>())),
             _ => return Err(failed()),
         };
         Ok(Outcome::Completed(text))
     }
+}
+
+/// What a configuration tells to say.
+fn said(config: &str) -> Vec<u8> {
+    say::from_hex(http::text(config, "text").unwrap_or_default())
 }
 
 fn well() -> Manifest {

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
+use super::names::Names;
 use crate::grant::{AddressClass, Networks};
 use crate::limits::{self, Limits};
 
@@ -37,14 +38,16 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Clients {
     connect_max: Duration,
     lookups: Arc<Semaphore>,
+    names: Arc<dyn Names>,
     by_networks: Mutex<HashMap<Arc<Networks>, Client>>,
 }
 
 impl Clients {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, names: Arc<dyn Names>) -> Self {
         Self {
             connect_max: Duration::from_millis(limits.http_connect_max_ms),
             lookups: Arc::new(Semaphore::new(LOOKUPS_IN_FLIGHT_MAX)),
+            names,
             by_networks: Mutex::default(),
         }
     }
@@ -64,6 +67,7 @@ impl Clients {
         let mut http = HttpConnector::new_with_resolver(Resolver {
             networks,
             lookups: Arc::clone(&self.lookups),
+            names: Arc::clone(&self.names),
         });
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -124,6 +128,7 @@ impl Service<Uri> for Connector {
 pub(crate) struct Resolver {
     networks: Arc<Networks>,
     lookups: Arc<Semaphore>,
+    names: Arc<dyn Names>,
 }
 
 /// Why a name gives no address.
@@ -154,15 +159,16 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { networks, lookups } = self.clone();
+        let Self {
+            networks,
+            lookups,
+            names,
+        } = self.clone();
         Box::pin(async move {
             let name = name.as_str().to_owned();
             // Closed never: nobody closes it.
             let _permit = lookups.acquire().await.ok();
-            let found: Result<Vec<SocketAddr>, _> = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map(Iterator::collect);
-            match found {
+            match names.find(&name).await {
                 Ok(found) => keep_allowed(name, found, &networks),
                 Err(source) => Err(ResolveError::Lookup { name, source }),
             }
@@ -172,15 +178,16 @@ impl Service<Name> for Resolver {
 
 fn keep_allowed(
     name: String,
-    found: Vec<SocketAddr>,
+    found: Vec<IpAddr>,
     networks: &Networks,
 ) -> Result<std::vec::IntoIter<SocketAddr>, ResolveError> {
     let mut allowed = Vec::new();
     let mut refused = None;
     for address in found {
-        match networks.allows(address.ip()) {
-            Ok(()) => allowed.push(address),
-            Err(class) => refused = Some((address.ip(), class)),
+        match networks.allows(address) {
+            // The port is the URL's.
+            Ok(()) => allowed.push(SocketAddr::new(address, 0)),
+            Err(class) => refused = Some((address, class)),
         }
     }
     match (allowed.is_empty(), refused) {
@@ -196,22 +203,29 @@ fn keep_allowed(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn resolve(found: &[&str]) -> Result<Vec<SocketAddr>, ResolveError> {
-        let found = found
-            .iter()
-            .map(|text| text.parse().expect("it is an address"))
-            .collect();
-        keep_allowed("a.example".to_owned(), found, &Networks::default()).map(Iterator::collect)
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::imports::http::names::SystemNames;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("it is an address")
+    }
+
+    fn resolve(found: &[&str]) -> Result<Vec<IpAddr>, ResolveError> {
+        let found = found.iter().map(|text| ip(text)).collect();
+        let kept = keep_allowed("a.example".to_owned(), found, &Networks::default())?;
+        Ok(kept.map(|address| address.ip()).collect())
     }
 
     #[test]
     fn of_the_addresses_of_a_name_only_the_allowed_ones_are_connected_to() {
-        let kept = resolve(&["127.0.0.1:0", "8.8.8.8:0", "[::1]:0"]).expect("one is public");
-        assert_eq!(kept, ["8.8.8.8:0".parse().expect("it is an address")]);
+        let kept = resolve(&["127.0.0.1", "8.8.8.8", "::1"]).expect("one is public");
+        assert_eq!(kept, [ip("8.8.8.8")]);
         assert!(matches!(
-            resolve(&["10.0.0.1:0"]),
+            resolve(&["10.0.0.1"]),
             Err(ResolveError::Refused {
                 class: AddressClass::Private,
                 ..
@@ -220,9 +234,45 @@ mod tests {
         assert!(matches!(resolve(&[]), Err(ResolveError::Empty { .. })));
     }
 
+    /// Public when it is asked for the first time, and this machine from then on.
+    #[derive(Default)]
+    struct Rebound(AtomicUsize);
+
+    #[async_trait]
+    impl Names for Rebound {
+        async fn find(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+            Ok(vec![match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => ip("8.8.8.8"),
+                _ => ip("127.0.0.1"),
+            }])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_judged_and_the_next_one_is_judged_again() {
+        let names = Arc::new(Rebound::default());
+        let mut resolver = Resolver {
+            networks: Arc::default(),
+            lookups: Arc::new(Semaphore::new(1)),
+            names: Arc::clone(&names) as _,
+        };
+        let mut next = || resolver.call("a.example".parse().expect("it is a name"));
+        let first: Vec<_> = next().await.expect("it is public").collect();
+        assert_eq!(first, [SocketAddr::new(ip("8.8.8.8"), 0)]);
+        assert_eq!(names.0.load(Ordering::Relaxed), 1, "asked once");
+        let second = next().await.map(Iterator::collect::<Vec<_>>);
+        assert!(matches!(
+            second,
+            Err(ResolveError::Refused {
+                class: AddressClass::Loopback,
+                ..
+            })
+        ));
+    }
+
     #[tokio::test]
     async fn plugins_with_the_same_networks_share_a_pool() {
-        let clients = Clients::new(&Limits::default());
+        let clients = Clients::new(&Limits::default(), Arc::new(SystemNames));
         clients.for_networks(&Arc::new(Networks::default()));
         clients.for_networks(&Arc::new(Networks::default()));
         clients.for_networks(&Arc::new(Networks::new(vec![

@@ -16,6 +16,7 @@ use super::client::{Body, Client, Clients, ConnectTimeout, ResolveError};
 use super::redirect;
 use super::tape::Tape;
 use crate::grant::{self, AddressClass, Power, Powers};
+use crate::imports::secrets::placeholders::Unfilled;
 use crate::limits::{self, Limits};
 
 const USER_AGENT: HeaderValue =
@@ -66,6 +67,15 @@ pub(crate) enum HttpError {
     Protocol(String),
 }
 
+impl From<Unfilled> for HttpError {
+    fn from(unfilled: Unfilled) -> Self {
+        match unfilled {
+            Unfilled::Denied(denied) => Self::Denied(denied.0),
+            Unfilled::TooLarge(why) => Self::InvalidRequest(why),
+        }
+    }
+}
+
 impl Door {
     pub(crate) fn new(
         plugin: &str,
@@ -82,10 +92,6 @@ impl Door {
             limits,
             tape,
         }
-    }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
     }
 
     /// Sends a request, follows redirects and gathers the answer.

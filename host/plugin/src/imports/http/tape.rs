@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::door::{Answer, HttpError};
+use crate::grant::HttpRule;
 
 /// An answer, as it is written down. Of the request only the place is kept: the rest may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +70,9 @@ impl Tape {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front();
-        let missing = || HttpError::Connect(format!("no further answer is recorded (for {url})"));
+        // No more of the URL than that: a secret may stand in it by now.
+        let place = HttpRule::exactly(url);
+        let missing = || HttpError::Connect(format!("no further answer is recorded (for {place})"));
         Some(next.map_or_else(|| Err(missing()), |recorded| read(recorded, url)))
     }
 
@@ -100,7 +103,8 @@ fn read(recorded: Recorded, url: &Url) -> Result<Answer, HttpError> {
     for (name, value) in recorded.headers {
         let name: HeaderName = name.parse().map_err(|_| bad(format!("header {name:?}")))?;
         let value: HeaderValue = value.parse().map_err(|_| bad(format!("header {name}")))?;
-        headers.append(name, value);
+        let kept = headers.try_append(name, value);
+        kept.map_err(|_| bad("it has more headers than fit".to_owned()))?;
     }
     Ok(Answer {
         status,

@@ -20,8 +20,7 @@ const LOOKED_FOR_MIN_BYTES: usize = 6;
 impl Vault {
     /// The values that this call has mentioned or seen, as they are and as they stand in JSON.
     pub(super) fn forms(&self) -> Vec<String> {
-        let mentioned = self.mentioned.iter().map(|mentioned| &mentioned.value);
-        let known = mentioned.chain(&self.revealed);
+        let known = self.placeholders.values().chain(&self.revealed);
         let mut forms: Vec<String> = known.map(|secret| secret.0.clone()).collect();
         forms.retain(|form| form.len() >= LOOKED_FOR_MIN_BYTES);
         let escaped = forms.iter().map(|form| {
@@ -57,7 +56,8 @@ impl Vault {
 
 /// The state of a suspended step is the plugin's own; nothing can be taken out of it without breaking it.
 fn suspended(forms: &[String], suspension: Suspension) -> Result<Outcome, Failure> {
-    let holds = |form: &String| super::find(&suspension.state, form.as_bytes()).is_some();
+    let holds =
+        |form: &String| super::placeholders::find(&suspension.state, form.as_bytes()).is_some();
     if forms.iter().any(holds) {
         return Err(Failure::permanent(
             "secret-in-state",
