@@ -1,7 +1,7 @@
 # The verbs. Each is thin: what it does can be done by hand, and CI does nothing else (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-cluster test-languages cluster check fmt plugins bench chaos
+.PHONY: help setup run test test-cluster test-languages cluster check fmt plugins fuzz bench chaos
 
 # A shell that was open before rustup came does not know it yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -58,6 +58,12 @@ plugins: setup ## Build the first-party plugins as components
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld \
 	cargo build --lib --target wasm32-unknown-unknown --profile plugin --locked --package millwork-plugin-transform
 	@ls -l $${CARGO_TARGET_DIR:-target}/wasm32-*/plugin/*.wasm
+
+fuzz: setup ## Try made-up files and answers on the plugin host for an hour, from a seed
+	cargo build --release --locked --package millwork-fuzz
+	for kind in loader manifest boundary; do \
+		$${CARGO_TARGET_DIR:-target}/release/millwork-fuzz $$kind --minutes 20 --seed $${SEED:-1} || exit 1; \
+	done
 
 bench: setup ## Measure it: every figure in one go, a quarter of an hour
 	scripts/measure.sh

@@ -136,3 +136,52 @@ fn requests_are_answered_from_a_recording() {
         "{tried}"
     );
 }
+
+#[test]
+fn a_plugin_that_asks_for_a_directory_is_seen_to_and_tried_with_one() {
+    let place = tempfile::tempdir().expect("there is a temporary folder");
+    let place = place.path();
+    fs::write(place.join("guest.wasm"), crate::plugins::guest("files")).expect("there is room");
+    fs::create_dir(place.join("data")).expect("there is room");
+    fs::write(place.join("data/here"), "hello").expect("there is room");
+    // It says nothing of its actions, and so is refused in the end; what it asks for stands before that.
+    let told = refused(&millwork(place, &["plugin", "check", "guest.wasm"]));
+    for expected in [
+        "asks      directory data",
+        "asks      variable REGION",
+        "wasi:filesystem/preopens@0.2",
+        "acts on the world: works only where it is granted",
+    ] {
+        assert!(told.contains(expected), "{told}");
+    }
+    let directory = format!("data={}", place.join("data").display());
+    let config = json!({"op": "read", "path": "/data/here"}).to_string();
+    let run = [
+        "plugin",
+        "run",
+        "guest.wasm",
+        "--action",
+        "files",
+        "--config",
+        &config,
+    ];
+    let without = said(&millwork(place, &run));
+    assert!(
+        without.contains("may not read in the directory \"data\"") && !without.contains("hello"),
+        "{without}"
+    );
+    let tried = said(&millwork(
+        place,
+        &[&run[..], &["--directory", &directory]].concat(),
+    ));
+    assert!(tried.contains("completed \"hello\""), "{tried}");
+    let config = ["plugin", "run", "guest.wasm", "--action", "environment"];
+    let tried = said(&millwork(
+        place,
+        &[&config[..], &["--variable", "REGION=eu-1"]].concat(),
+    ));
+    assert!(
+        tried.contains("REGION") && tried.contains("eu-1"),
+        "{tried}"
+    );
+}

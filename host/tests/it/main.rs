@@ -21,4 +21,5 @@ mod schedules_in_memory;
 mod signals_in_memory;
 mod topics_in_memory;
 mod triggers_in_memory;
+mod trust;
 mod versions_in_memory;

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 /// The guest that the plugin host is tested with, which describes itself in some way.
-fn guest(mode: &str) -> Vec<u8> {
+pub(crate) fn guest(mode: &str) -> Vec<u8> {
     let guests = millwork_bundled::TEST_GUESTS;
     let mut wasm = guests.first().expect("there is one").wasm.to_vec();
     let marker = b"describe:";
@@ -291,6 +291,6 @@ async fn a_plugin_that_is_replaced_while_runs_use_it_fails_none_of_them() {
     clippy::disallowed_methods,
     reason = "a test may give the machine a moment"
 )]
-async fn pause(milliseconds: u64) {
+pub(crate) async fn pause(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
