@@ -1,10 +1,40 @@
 #!/bin/sh
-# Posts a workflow, triggers it, waits for the end and prints the run.
+# Runs examples, and says what was seen.
 #
-#   examples/run.sh FILE [PAYLOAD]
+#   examples/run.sh                 all the workflows
+#   examples/run.sh NAME…           these of them: examples/run.sh order-fulfilment
 #
-# BASE_URL is where Millwork listens.
+# A server of its own is started for them, with data in a temporary folder, and ended afterwards; with MILLWORK_URL the one there is
+# used (and MILLWORK_TOKEN, where it asks for a token). What the workflows call is played on loopback. Ends with 1, and
+# says what, where something is not as it should be.
+#
+#   examples/run.sh FILE [PAYLOAD]  a first step: posts the file, triggers it, waits for the end and prints the run
+#
+# BASE_URL is where Millwork listens, for these.
 set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+
+# They are played by millwork-bench, which lies beside the server's binary.
+play() {
+  target=${CARGO_TARGET_DIR:-$here/../target}
+  tool=
+  for built in "$here/.." "$target/release" "$target/debug"; do
+    if [ -x "$built/millwork-bench" ] && [ -x "$built/millwork" ]; then tool=$built/millwork-bench && break; fi
+  done
+  if [ -z "$tool" ]; then
+    echo 'neither millwork nor millwork-bench is built yet; building both (this takes minutes, once)' >&2
+    (cd "$here/.." && cargo build --release --locked --workspace --bin millwork --bin millwork-bench)
+    tool=$target/release/millwork-bench
+  fi
+  if [ -n "${MILLWORK_URL:-}" ]; then
+    address=${MILLWORK_URL#http://}
+    exec "$tool" examples --folder "$here" --address "${address%%/*}" "$@"
+  fi
+  exec "$tool" examples --folder "$here" "$@"
+}
+
+if [ $# -eq 0 ] || [ ! -f "$1" ]; then play "$@"; fi
 
 url=${BASE_URL:-http://127.0.0.1:8002}
 file=${1:?"which example? examples/run.sh examples/hello.json"}

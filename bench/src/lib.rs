@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod contract;
 pub mod crash;
 pub mod delays;
+pub mod examples;
 pub mod latency;
 pub mod load;
 pub mod memory;

@@ -10,7 +10,8 @@ use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
 use millwork_bench::sink::{self, Sink, Temper};
 use millwork_bench::{
-    cluster, contract, crash, delays, mix, replace, shapes, sleepers, throughput, triggers,
+    cluster, contract, crash, delays, examples, mix, replace, shapes, sleepers, throughput,
+    triggers,
 };
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
@@ -48,6 +49,8 @@ enum Command {
     Mix(Against<mix::Options>),
     /// Walk through the API and the connectors and compare with what they promise.
     Contract(Against<contract::Options>),
+    /// Play the examples of the folder `examples`, and compare with what they promise.
+    Examples(Against<examples::Options>),
     /// Listen for webhooks, and print what comes.
     Sink(sink::Options),
     /// Serve the API's trigger without doing anything.
@@ -171,6 +174,10 @@ async fn run(command: Command) -> Result<()> {
                 "contract",
                 &contract::run(target.address, &sink, &against.options).await?,
             )
+        }
+        Command::Examples(against) => {
+            let target = against.target().await?;
+            examples::run(target.address, &against.options).await
         }
         Command::Sink(options) => sink::run(options).await,
         Command::NullServer(options) => null_server::run(options).await,

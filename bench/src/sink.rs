@@ -63,6 +63,40 @@ pub async fn run(options: Options) -> Result<()> {
     }
 }
 
+/// What a sink that plays a service answers to a call, given those that came before.
+pub type Script = fn(&Call, &[Call]) -> Answer;
+
+/// An answer of a service that is played.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Its status; 200 where it is zero.
+    pub status: u16,
+    /// Its body: a text is sent as one, anything else as JSON.
+    pub body: Value,
+    /// In how many seconds the service would like to be asked again.
+    pub retry_after_secs: Option<u32>,
+    /// How long it is held back.
+    pub after: Duration,
+}
+
+impl Answer {
+    /// 200 with a body.
+    #[must_use]
+    pub fn ok(body: Value) -> Self {
+        Self::of(200, body)
+    }
+
+    /// A status with a body.
+    #[must_use]
+    pub fn of(status: u16, body: Value) -> Self {
+        Self {
+            status,
+            body,
+            ..Self::default()
+        }
+    }
+}
+
 /// How a sink misbehaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Temper {
@@ -116,6 +150,23 @@ impl Call {
             _ => None,
         }
     }
+
+    /// Its method, and the parts of its path without the query.
+    #[must_use]
+    pub fn route(&self) -> (&str, Vec<&str>) {
+        let path = self.path.split('?').next().unwrap_or_default();
+        (&self.method, path.trim_matches('/').split('/').collect())
+    }
+
+    /// A parameter of the query, as it was sent.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.path.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
 }
 
 /// A sink that listens. Closed when dropped.
@@ -132,6 +183,7 @@ struct Memory {
     numbers: HashMap<String, u64>,
     temper: Temper,
     random: fastrand::Rng,
+    script: Option<Script>,
 }
 
 impl Sink {
@@ -141,6 +193,16 @@ impl Sink {
     /// Where no port is free.
     pub async fn open(temper: Temper) -> Result<Self> {
         Self::open_at((Ipv4Addr::LOCALHOST, 0).into(), temper).await
+    }
+
+    /// Plays a service on a loopback port of its own.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn play(script: Script) -> Result<Self> {
+        let sink = Self::open(Temper::default()).await?;
+        lock(&sink.memory).script = Some(script);
+        Ok(sink)
     }
 
     /// Listens where it is told to.
@@ -157,6 +219,7 @@ impl Sink {
             numbers: HashMap::new(),
             temper,
             random,
+            script: None,
         }));
         let router = Router::new()
             .fallback(answer)
@@ -249,15 +312,40 @@ async fn answer(
             ..
         } = memory.temper;
         let busy = memory.random.f64() < busy_share;
-        let pause = answer_after_max.mul_f64(memory.random.f64());
-        let response = respond(&mut call, key.as_deref(), busy);
+        let played = memory.script.map(|script| script(&call, &memory.calls));
+        let answered = match played {
+            Some(played) => play(&mut call, played),
+            None => {
+                let pause = answer_after_max.mul_f64(memory.random.f64());
+                (respond(&mut call, key.as_deref(), busy), pause)
+            }
+        };
         memory.calls.push(call);
-        (response, pause)
+        answered
     };
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
     response
+}
+
+/// Answers as a script says; and how long the answer is held back.
+fn play(call: &mut Call, answer: Answer) -> (Response, Duration) {
+    let status = match answer.status {
+        0 => StatusCode::OK,
+        status => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    (call.status, call.answer) = (status.as_u16(), answer.body);
+    let mut response = match &call.answer {
+        Value::String(text) => (status, text.clone()).into_response(),
+        body => (status, Json(body)).into_response(),
+    };
+    if let Some(seconds) = answer.retry_after_secs {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
+    }
+    (response, answer.after)
 }
 
 fn respond(call: &mut Call, key: Option<&str>, busy: bool) -> Response {

@@ -22,6 +22,18 @@ impl Request {
         RequestBuilder::new("POST", path)
     }
 
+    /// Begins a request that puts something in its place.
+    #[must_use]
+    pub fn put(path: &str) -> RequestBuilder {
+        RequestBuilder::new("PUT", path)
+    }
+
+    /// Begins a request that takes something away.
+    #[must_use]
+    pub fn delete(path: &str) -> RequestBuilder {
+        RequestBuilder::new("DELETE", path)
+    }
+
     /// What goes over the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

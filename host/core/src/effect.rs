@@ -64,7 +64,7 @@ pub struct StartRun {
     pub payload: Json,
     /// Whether the step waits for its end.
     pub waits: bool,
-    /// How many workflows are around the new run.
+    /// How many workflows are around the new run; none where nobody waits for it.
     pub depth: u32,
 }
 

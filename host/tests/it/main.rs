@@ -11,6 +11,7 @@ mod contract;
 mod elision;
 mod engine_in_memory;
 mod events_in_memory;
+mod examples;
 mod hooks;
 mod language_in_memory;
 mod limits_in_memory;

@@ -155,18 +155,6 @@ impl Deciding<'_> {
 
     fn child(&self, step: &StepKey, attempt: u32, config: &Json) -> Result<Effect, Failure> {
         let refuse = |message: String| Err(Failure::permanent("invalid-config", message));
-        let outside = self.run.created().parent.as_ref();
-        let depth = 1 + outside.map_or(0, |parent| parent.depth);
-        let limit = self.graph.limits.depth_max;
-        if depth >= limit {
-            return Err(Failure::permanent(
-                "workflow-too-deep",
-                format!(
-                    "this would be workflow {} inside each other, the limit is {limit} (limits.workflow_depth_max): does one of them start itself?",
-                    depth + 1
-                ),
-            ));
-        }
         let config = config.value();
         let Some(workflow) = config["workflow"].as_str().filter(|name| !name.is_empty()) else {
             let found = &config["workflow"];
@@ -187,6 +175,11 @@ impl Deciding<'_> {
             serde_json::Value::Bool(waits) => *waits,
             other => return refuse(format!("`wait` is {other}, and has to be true or false")),
         };
+        // A run for which nobody waits is inside of nothing: a workflow may go on as a new run of itself, for years.
+        let depth = match waits {
+            true => self.depth_of_child()?,
+            false => 0,
+        };
         Ok(Effect::StartRun(Box::new(StartRun {
             step: step.clone(),
             attempt,
@@ -197,6 +190,22 @@ impl Deciding<'_> {
             waits,
             depth,
         })))
+    }
+
+    fn depth_of_child(&self) -> Result<u32, Failure> {
+        let outside = self.run.created().parent.as_ref();
+        let depth = 1 + outside.map_or(0, |parent| parent.depth);
+        let limit = self.graph.limits.depth_max;
+        if depth >= limit {
+            return Err(Failure::permanent(
+                "workflow-too-deep",
+                format!(
+                    "this would be workflow {} inside each other, the limit is {limit} (limits.workflow_depth_max): does one of them start itself?",
+                    depth + 1
+                ),
+            ));
+        }
+        Ok(depth)
     }
 
     pub(super) fn scope(&self, index: NodeIndex, key: &StepKey) -> RunScope<'_> {
