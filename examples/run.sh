@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs examples, and says what was seen.
 #
-#   examples/run.sh                 all the workflows
+#   examples/run.sh                 all ten workflows
 #   examples/run.sh NAME…           these of them: examples/run.sh order-fulfilment
 #
 # A server of its own is started for them, with data in a temporary folder, and ended afterwards; with MILLWORK_URL the one there is

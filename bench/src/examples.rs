@@ -3,14 +3,17 @@
 //!
 //! One file an example: what its services answer, and the story that is told with it.
 
+mod approval_escalation;
 mod batch_with_limit;
 mod document;
 mod fan_out_enrichment;
+mod file_processing;
 mod github_to_chat;
 mod nightly_sync;
 mod order_fulfilment;
 mod paging;
 mod stage;
+mod subscription;
 mod transfer_saga;
 
 use std::future::Future;
@@ -50,14 +53,17 @@ struct Example {
     story: Story,
 }
 
-const EXAMPLES: [Example; 7] = [
+const EXAMPLES: [Example; 10] = [
     order_fulfilment::EXAMPLE,
+    approval_escalation::EXAMPLE,
     fan_out_enrichment::EXAMPLE,
     nightly_sync::EXAMPLE,
     github_to_chat::EXAMPLE,
     transfer_saga::EXAMPLE,
     paging::EXAMPLE,
     batch_with_limit::EXAMPLE,
+    subscription::EXAMPLE,
+    file_processing::EXAMPLE,
 ];
 
 /// Their names.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -183,6 +183,26 @@ impl Stage {
             "a run that should be {status} is {ended}"
         );
         Ok(ended)
+    }
+
+    /// Waits until a run waits for a signal.
+    pub(super) async fn waits_for_signal(&mut self, run: &str, step: &str) -> Result<()> {
+        let what = format!("{step}'s wait for a signal");
+        self.until(run, &what, |run| {
+            run["waiting_for"]["kind"] == "signal" && run["waiting_for"]["step"] == step
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Sends a run a signal; false where it has ended.
+    pub(super) async fn signal(&mut self, run: &str, name: &str, payload: &Value) -> Result<bool> {
+        let path = format!("/api/v1/runs/{run}/signals/{name}");
+        match self.ask(Request::post(&path), Some(payload)).await? {
+            (202, _) => Ok(true),
+            (409, _) => Ok(false),
+            (status, answer) => bail!("the signal is refused ({status}): {answer}"),
+        }
     }
 
     /// Waits until the services were called like that.
