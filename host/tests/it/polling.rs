@@ -12,6 +12,7 @@ use millwork_plugin::kv::{KeyValue, MemoryKeyValue};
 use millwork_plugin::{Invocation, Limits, Options, Origin, PluginRuntime as _, Plugins};
 use serde_json::{Value, json};
 
+use crate::plugins::pause;
 use crate::support::cluster::{Cluster, TIMEOUT};
 use crate::support::scripted::Scripted;
 
@@ -116,7 +117,7 @@ async fn a_step_that_polls_goes_on_with_its_state_and_what_it_kept_after_a_kill(
     let run = run["run_id"].as_str().expect("a text").to_owned();
 
     for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        pause(1_000).await;
         server.kill().await.expect("it can be killed");
         server.start().await.expect("it starts");
         server.ready().await.expect("it gets ready");
@@ -132,7 +133,7 @@ async fn a_step_that_polls_goes_on_with_its_state_and_what_it_kept_after_a_kill(
             return;
         }
         assert_ne!(view["status"], "failed", "{view}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
     }
     panic!("the run does not end");
 }

@@ -119,7 +119,7 @@ impl Action for Send {
         let key = secrets::placeholder(KEY)?;
         let service = config.service;
         let response = service.request(&config, &key).send()?;
-        let message_id = service.read(response)?;
+        let message_id = service.read(&response)?;
         log::info!("{service} has taken the mail"; id = message_id.as_deref().unwrap_or("unknown"));
         Ok(Outcome::completed(Sent {
             service,

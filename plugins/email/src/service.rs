@@ -32,7 +32,7 @@ impl Service {
     }
 
     /// What the service calls the mail, or why it did not take it.
-    pub(crate) fn read(self, response: Response) -> Result<Option<String>, Failure> {
+    pub(crate) fn read(self, response: &Response) -> Result<Option<String>, Failure> {
         match self {
             Service::Postmark => postmark::read(response),
             Service::Sendgrid => sendgrid::read(response),

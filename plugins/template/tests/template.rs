@@ -10,7 +10,9 @@ fn render(config: Value) -> Result<Value, Failure> {
 }
 
 fn text(template: &str, values: Value) -> String {
-    let text = render(json!({"template": template, "values": values})).expect("it is a text");
+    let mut config = json!({ "template": template });
+    config["values"] = values;
+    let text = render(config).expect("it is a text");
     text.as_str().expect("it is a text").to_owned()
 }
 

@@ -60,7 +60,7 @@ impl Filter {
             .map_err(|errors| {
                 let errors = errors.into_iter().flat_map(|(_, errors)| errors);
                 let told =
-                    errors.map(|(name, undefined)| unknown(name, undefined, text, &variables));
+                    errors.map(|(name, undefined)| unknown(name, &undefined, text, &variables));
                 told.collect::<Vec<_>>()
             })?;
         Ok(Filter(compiled))
@@ -127,7 +127,7 @@ fn wanted(expected: &str, found: &str) -> String {
 }
 
 /// What the filter names and nobody knows.
-fn unknown(name: &str, undefined: Undefined, text: &str, variables: &[String]) -> Problem {
+fn unknown(name: &str, undefined: &Undefined, text: &str, variables: &[String]) -> Problem {
     let what = match undefined {
         Undefined::Var => What::UnknownVariable {
             name: name.to_owned(),

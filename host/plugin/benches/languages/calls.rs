@@ -47,7 +47,7 @@ pub(crate) fn measure(file: &Path) {
         cached.as_secs_f64() * 1e3,
         subject.action(),
         micros(single),
-        bare.map_or("not without its imports".to_owned(), micros),
+        bare.map_or_else(|| "not without its imports".to_owned(), micros),
         micros(double),
     );
 }

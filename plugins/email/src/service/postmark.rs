@@ -55,17 +55,17 @@ pub(super) fn request(mail: &Config, key: &str) -> Request {
         })
 }
 
-pub(super) fn read(response: Response) -> Result<Option<String>, Failure> {
+pub(super) fn read(response: &Response) -> Result<Option<String>, Failure> {
     let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
     match answer {
         Some(answer) if response.is_success() && answer.error_code == 0 => Ok(answer.message_id),
         Some(answer) if !answer.message.is_empty() => {
             let reason = format!("{} (error {})", answer.message, answer.error_code);
-            Err(refusal(Service::Postmark, &response, &reason))
+            Err(refusal(Service::Postmark, response, &reason))
         }
         Some(_) | None => {
             let reason = format!("it answered with status {}", response.status);
-            Err(refusal(Service::Postmark, &response, &reason))
+            Err(refusal(Service::Postmark, response, &reason))
         }
     }
 }

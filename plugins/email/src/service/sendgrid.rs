@@ -35,7 +35,7 @@ pub(super) fn request(mail: &Config, key: &str) -> Request {
     http::post(URL).bearer(key).json(&body)
 }
 
-pub(super) fn read(response: Response) -> Result<Option<String>, Failure> {
+pub(super) fn read(response: &Response) -> Result<Option<String>, Failure> {
     if response.is_success() {
         return Ok(response.header("x-message-id").map(str::to_owned));
     }
@@ -49,7 +49,7 @@ pub(super) fn read(response: Response) -> Result<Option<String>, Failure> {
     } else {
         reasons.join("; ")
     };
-    Err(refusal(Service::Sendgrid, &response, &reason))
+    Err(refusal(Service::Sendgrid, response, &reason))
 }
 
 fn list(addresses: &Addresses) -> Value {
