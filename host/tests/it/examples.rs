@@ -76,9 +76,9 @@ fn fragments(page: &str) -> Vec<(usize, String)> {
 }
 
 /// What a fragment is a part of, whole: a definition, some of its fields, a step, steps, a field of a step.
-fn definition_of(fragment: Value) -> Value {
+fn definition_of(fragment: &Value) -> Value {
     let has = |field: &str| !fragment[field].is_null();
-    let mut definition = match &fragment {
+    let mut definition = match fragment {
         Value::Array(_) => json!({"steps": fragment}),
         _ if has("type") => json!({"steps": [fragment]}),
         _ if has("retry") => {
@@ -110,7 +110,7 @@ async fn every_fragment_of_the_guide_to_workflows_is_taken() {
             false => text,
         };
         let documents = read_text(&text).unwrap_or_else(|error| panic!("line {line}: {error:#}"));
-        for definition in documents.into_iter().map(definition_of) {
+        for definition in documents.iter().map(definition_of) {
             let answer = client.post(&url).json(&definition).send().await;
             let answer = answer.expect("it answers");
             let (status, told) = (answer.status(), answer.text().await.expect("it is text"));
