@@ -34,7 +34,7 @@ pub(crate) async fn try_one(plugins: &Plugins, rng: &mut Rng) -> anyhow::Result<
                 problems.len()
             );
             let longest = problems.iter().map(String::len).max().unwrap_or_default();
-            ensure!(longest <= 16 << 10, "a problem of {longest} bytes");
+            ensure!(longest <= 32 << 10, "a problem of {longest} bytes");
             Ok("judged: does not hold".to_owned())
         }
     }

@@ -185,28 +185,15 @@ async fn a_null_server_answers_triggers() {
     assert_eq!(run.len(), 36);
 }
 
-#[tokio::test]
-async fn every_example_is_a_definition_and_has_a_place_in_their_readme() {
-    let fake = Fake::started(Fault::None).await;
+#[test]
+fn every_example_has_a_place_in_their_readme() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let readme = std::fs::read_to_string(folder.join("README.md")).expect("there is a README");
     let mut examples = 0;
     for file in std::fs::read_dir(&folder).expect("there are examples") {
-        let path = file.expect("it can be read").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
-            let text = std::fs::read_to_string(&path).expect("it can be read");
-            let definition = serde_json::from_str(&text).expect("it is JSON");
-            Api::new(fake.address())
-                .create_workflow(&definition)
-                .await
-                .expect("it holds");
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .expect("it has a name");
+        let name = file.expect("it can be read").file_name();
+        let name = name.to_str().expect("it is text");
+        if name.ends_with(".json") || name.ends_with(".yaml") {
             assert!(
                 readme.contains(name),
                 "the README does not say how to run {name}"
@@ -214,5 +201,5 @@ async fn every_example_is_a_definition_and_has_a_place_in_their_readme() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 3);
+    assert_eq!(examples, 15);
 }
