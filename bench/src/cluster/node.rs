@@ -16,7 +16,7 @@ use crate::client::Request;
 use crate::process::free_address;
 
 /// How long a process may take until it is ready, and until it has ended.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What all processes are told.
 #[derive(Clone, Debug)]
