@@ -133,7 +133,7 @@ pub(crate) fn check(said: wit::Manifest, limits: &Limits) -> Result<Manifest, Ve
     let mut actions = Vec::new();
     for action in said.actions.into_iter().take(ACTIONS_MAX) {
         if !names.insert(action.name.clone()) {
-            problems.add(format!("it has two actions {:?}", action.name));
+            problems.add(format!("it has two actions {:?}", bounded(&action.name)));
         }
         actions.extend(check_action(action, &mut problems));
     }
@@ -370,6 +370,12 @@ mod tests {
         assert!(problems(|m| "1".clone_into(&mut m.version)).contains("the version \"1\" is none"));
         assert!(problems(|m| m.actions.clear()).contains("it has no action"));
         assert!(problems(|m| m.actions.push(action("post"))).contains("two actions \"post\""));
+        let twice = problems(|m| {
+            let long = "a".repeat(10_000);
+            m.actions.extend([action(&long), action(&long)]);
+        });
+        assert!(twice.contains("two actions \"aaa"), "{twice}");
+        assert!(twice.len() < 10_000, "{} bytes", twice.len());
         assert!(
             problems(|m| m.actions.push(action("a b"))).contains("\"a b\" is no name of an action")
         );
