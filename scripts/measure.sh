@@ -39,6 +39,9 @@ measure() {
   measure triggers --connections 64,1000 --seconds 8 --steps 0,3
   measure triggers --connections 64 --seconds 8 --rate 5000
   measure sleepers --runs 100000 --seconds 60
+  measure recovery --runs 100000 --seconds 20
+  measure reads --runs 300000
+  measure starts
   measure replace --plugin host/plugin/tests/frozen/1.0.0/witness.wasm
   measure crash --runs 10000 --kills 20
   echo

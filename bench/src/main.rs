@@ -10,8 +10,8 @@ use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
 use millwork_bench::sink::{self, Sink, Temper};
 use millwork_bench::{
-    cluster, contract, crash, delays, examples, mix, replace, shapes, sleepers, throughput,
-    triggers,
+    cluster, contract, crash, delays, examples, mix, reads, recovery, replace, shapes, sleepers,
+    starts, throughput, triggers,
 };
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
@@ -35,6 +35,10 @@ enum Command {
     Cluster(cluster::Options),
     /// Replace a plugin again and again while runs use it; none of them may fail for it, or be carried out by two versions.
     Replace(replace::Options),
+    /// How long a server that was killed needs until the runs that it had in hand go on.
+    Recovery(recovery::Options),
+    /// How long a server takes to start, and what it holds while it does nothing.
+    Starts(starts::Options),
     /// Many short delays at once.
     Delays(Against<delays::Options>),
     /// What a sleeping run costs in memory, and how late it wakes.
@@ -45,6 +49,8 @@ enum Command {
     Throughput(Against<throughput::Options>),
     /// How long single runs take that are long, wide or repeat themselves.
     Shapes(Against<shapes::Options>),
+    /// How fast runs and lists are read, on a store that is nearly empty and on a full one.
+    Reads(Against<reads::Options>),
     /// The everyday mix of many users.
     Mix(Against<mix::Options>),
     /// Walk through the API and the connectors and compare with what they promise.
@@ -123,6 +129,8 @@ async fn run(command: Command) -> Result<()> {
         Command::Crash(options) => show("crash", &crash::run(options).await?),
         Command::Cluster(options) => show("cluster", &cluster::run(options).await?),
         Command::Replace(options) => show("replace", &replace::run(options).await?),
+        Command::Recovery(options) => show("recovery", &recovery::run(options).await?),
+        Command::Starts(options) => show("starts", &starts::run(options).await?),
         Command::Delays(against) => {
             let target = against.target().await?;
             show(
@@ -161,6 +169,13 @@ async fn run(command: Command) -> Result<()> {
             show(
                 "shapes",
                 &shapes::run(target.address, &against.options).await?,
+            )
+        }
+        Command::Reads(against) => {
+            let target = against.target().await?;
+            show(
+                "reads",
+                &reads::run(target.address, &against.options).await?,
             )
         }
         Command::Mix(against) => {

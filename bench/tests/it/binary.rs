@@ -6,7 +6,7 @@ use std::process::Output;
 
 use millwork_bench::null_server::NullServer;
 use millwork_bench::process::{Millwork, Server as _, ServerOptions};
-use millwork_bench::{api::Api, client::Request};
+use millwork_bench::{api::Api, client::Request, starts};
 use serde_json::Value;
 
 use crate::fake::{Fake, Fault};
@@ -101,6 +101,21 @@ async fn a_server_of_ones_own_is_started_killed_and_started_again() {
     server.ready().await.expect("it is ready again");
     assert_eq!(server.address(), address);
     assert_ne!(server.pid().expect("it runs"), first);
+}
+
+#[tokio::test]
+async fn starts_are_counted_from_the_first_on() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let options = starts::Options {
+        server: ServerOptions::new(stand_in(folder.path())),
+        starts: 2,
+    };
+    let report = starts::run(options).await.expect("it ends");
+    assert_eq!(report.later_starts.count, 2);
+    assert!(
+        report.idle.rss_mib > 0.1 && report.first_start_seconds > 0.0,
+        "{report:?}"
+    );
 }
 
 #[tokio::test]

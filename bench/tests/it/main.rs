@@ -5,4 +5,5 @@ mod binary;
 mod contract;
 mod crash;
 mod fake;
+mod growth;
 mod measurements;
