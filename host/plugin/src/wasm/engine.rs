@@ -59,15 +59,12 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let calls = limits.calls_in_flight_max.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
-        // A Rust component has three core instances and two tables; what needs more than its share of the pool while
-        // everybody else is busy as well gets a failure that says so, and another attempt.
-        .total_core_instances(calls.saturating_mul(4))
-        .total_tables(calls.saturating_mul(3))
-        .total_memories(
-            calls
-                .saturating_add(calls / 4)
-                .saturating_add(limits.memories_max),
-        )
+        // Every call may have as much as a call is allowed: core instances are counted, not set aside, and tables and memories are
+        // address space until they are used. A component in Rust has three core instances, two tables and one memory; one in
+        // JavaScript has thirteen, seven and three.
+        .total_core_instances(calls.saturating_mul(limits.instances_max))
+        .total_tables(calls.saturating_mul(limits.tables_max))
+        .total_memories(calls.saturating_mul(limits.memories_max))
         .total_stacks(calls)
         .max_core_instances_per_component(limits.instances_max)
         .max_memories_per_component(limits.memories_max)
