@@ -98,7 +98,7 @@ fn calls(criterion: &mut Criterion) {
         "{reply:?}"
     );
 
-    let bare = bare::Bare::new(component("delay"), "delay", r#"{"duration":5}"#);
+    let bare = bare::Bare::new(component("delay"), "wait", r#"{"duration":5}"#);
     let bare = bare.expect("the engine takes it");
     assert!(runtime.block_on(bare.call()).expect("it answers"));
     criterion.bench_function("delay, bare", |bencher| {
