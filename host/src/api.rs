@@ -8,7 +8,9 @@ mod guard;
 mod health;
 mod hooks;
 mod idempotency_key;
+mod jobs;
 mod json;
+mod labels;
 mod limits;
 mod observe;
 pub mod openapi;
@@ -120,6 +122,10 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(write(routes!(runs::pause)))
         .routes(write(routes!(runs::resume)))
         .routes(write(routes!(runs::retry)))
+        .routes(write(routes!(jobs::start)))
+        .routes(read(routes!(jobs::list)))
+        .routes(read(routes!(jobs::show)))
+        .routes(write(routes!(jobs::cancel)))
         .routes(trigger(routes!(signals::send)))
         .routes(read(routes!(limits::list)))
         .routes(read(routes!(schedules::list)))

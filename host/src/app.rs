@@ -2,6 +2,7 @@
 
 mod banner;
 mod health;
+mod jobs;
 mod messaging;
 mod plugin;
 mod plugins;
@@ -52,6 +53,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Workflows(command) => runtime()?.block_on(workflow::run(command)),
         Command::Run(wanted) => return runtime()?.block_on(run::trigger(wanted)),
         Command::Runs(wanted) => runtime()?.block_on(run::list(wanted)),
+        Command::Jobs(command) => runtime()?.block_on(jobs::run(command)),
         Command::Watch(wanted) => return runtime()?.block_on(run::watch(wanted)),
         Command::Logs(wanted) => runtime()?.block_on(run::logs(wanted)),
         Command::Cancel(wanted) => runtime()?.block_on(run::control("cancel", wanted)),

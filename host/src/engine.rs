@@ -5,7 +5,7 @@
 //! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `limits` (who
 //! has to wait before it begins), `triggers` and `ticks` (what starts runs when nobody asks), `registry`
 //! (what is in hand here), `announcer` and `waiters` (who is told of what happens), `follow` (a run's journal, as it grows),
-//! `workflows` and `definitions` (versions, and what is compiled of them), `retention`.
+//! `workflows` and `definitions` (versions, and what is compiled of them), `jobs` (what is done to many runs), `retention`.
 
 mod alone;
 mod announcer;
@@ -19,6 +19,7 @@ mod execution;
 mod family;
 mod follow;
 mod hooks;
+mod jobs;
 mod limits;
 mod outside;
 mod recent;
@@ -38,6 +39,7 @@ pub use definitions::check_definition;
 pub use error::Error;
 pub use follow::{Follower, Happened};
 pub use hooks::Webhook;
+pub use jobs::{Filter, JobView, Operation, Progress, Task};
 pub use trigger::Trigger;
 pub use workflows::{Updated, WorkflowView};
 
@@ -138,6 +140,8 @@ struct Parts {
     schedule: Schedule,
     /// Somebody here has changed what the clock starts.
     schedules_changed: Notify,
+    /// Somebody here has started a job.
+    jobs_changed: Notify,
     backlog: Arc<Backlog>,
     announcer: Announcer,
     waiters: Waiters,
@@ -192,6 +196,7 @@ impl Engine {
             claims,
             schedule: Schedule::up_to(horizon),
             schedules_changed: Notify::new(),
+            jobs_changed: Notify::new(),
             backlog,
             announcer: Announcer::start(Arc::clone(&bus), Arc::clone(&store)),
             store,
@@ -229,6 +234,7 @@ impl Engine {
         }
         tokio::spawn(schedule::fire(self.clone()));
         tokio::spawn(ticks::fire(self.clone()));
+        tokio::spawn(jobs::carry_on(self.clone()));
         tokio::spawn(retention::remove_old_runs(self.clone()));
     }
 
@@ -369,6 +375,7 @@ impl Engine {
         let parts = &self.0;
         parts.is_closing.store(true, Ordering::Relaxed);
         parts.schedules_changed.notify_waiters();
+        parts.jobs_changed.notify_waiters();
         parts.bus.close();
         parts.tasks.close();
         tokio::select! {

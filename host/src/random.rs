@@ -1,6 +1,6 @@
 //! The one place that draws random numbers. What it draws is passed on as a value.
 
-use millwork_core::id::{AuditId, RunId, TokenId, WorkflowId};
+use millwork_core::id::{AuditId, JobId, RunId, TokenId, WorkflowId};
 use millwork_core::retry::Chance;
 use millwork_core::time::Timestamp;
 
@@ -33,6 +33,12 @@ pub fn token_id(now: Timestamp) -> TokenId {
 #[must_use]
 pub fn audit_id(now: Timestamp) -> AuditId {
     AuditId::from_parts(now, draw())
+}
+
+/// Makes the identifier of a new job.
+#[must_use]
+pub fn job_id(now: Timestamp) -> JobId {
+    JobId::from_parts(now, draw())
 }
 
 /// Draws a secret that nobody can guess.

@@ -91,6 +91,7 @@ pub fn begun(number: u8) -> WorkItem {
         origin: None,
         deadline: None,
         parent: None,
+        labels: BTreeMap::new(),
     };
     WorkItem {
         run: run(number),

@@ -121,6 +121,7 @@ fn drive(name: &str, definition: &Value, payload: &Value, sleeps: usize) {
         origin: None,
         deadline: None,
         parent: None,
+        labels: std::collections::BTreeMap::new(),
     };
     let id = RunId::from_parts(START, [2; 10]);
     let first = Record {

@@ -22,6 +22,7 @@ pub use step::{
 pub use triggers::{
     KafkaTrigger, Missed, ScheduleTrigger, Scheme, TRIGGERS_MAX, Trigger, Verify, WebhookTrigger,
 };
+pub use words::label_fault;
 pub(crate) use words::unknown;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,10 @@ pub const DURATION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 /// Labels of a workflow, and characters in a label's name and value.
 pub const LABELS_MAX: usize = 32;
+
+/// Labels of a run. Each is an entry of an index, written when the run begins.
+pub const RUN_LABELS_MAX: usize = 16;
+
 /// Characters in a label's name.
 pub const LABEL_NAME_MAX: usize = 64;
 /// Characters in a label's value.

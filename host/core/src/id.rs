@@ -102,6 +102,12 @@ id!(
     "audit"
 );
 
+id!(
+    /// A job: something done to many runs.
+    JobId,
+    "job"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

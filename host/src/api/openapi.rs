@@ -80,6 +80,8 @@ problems! {
     WorkflowInUse = [WorkflowInUse];
     UnknownRun = [UnknownRun];
     TooManyStreams = [TooManyStreams];
+    UnknownJob = [UnknownJob];
+    TooManyJobs = [TooManyJobs];
     UnknownToken = [UnknownToken];
     /// What a caller may be told who is not let in.
     NotAdmitted = [Unauthenticated, Forbidden];

@@ -21,11 +21,12 @@ use millwork_core::id::RunId;
 
 pub(super) use control::{
     __path_cancel, __path_kill, __path_pause, __path_resume, __path_retry, cancel, kill, pause,
-    resume, retry,
+    read_from, resume, retry,
 };
 pub(super) use events::{__path_events, events};
 pub(super) use list::{__path_list, list};
 pub(super) use logs::{__path_logs, logs};
+pub(super) use status::RunStatus;
 pub(super) use step::{IterationResult, Iterations};
 pub(super) use view::RunDocument;
 

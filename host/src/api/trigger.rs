@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
+use millwork_store::Labels;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::Api;
 use super::body::{self, Limit, Members};
 use super::idempotency_key;
 use super::json::answer;
+use super::labels;
 use super::openapi::{
     Body as BodyProblems, InvalidRequest, LimitReached, Overloaded, TriggerRefused, UnknownVersion,
 };
@@ -25,7 +27,7 @@ use crate::engine::Trigger;
 use crate::nearest::unknown;
 
 /// What may stand in the body around the payload.
-const ENVELOPE_MAX: usize = 4 << 10;
+const ENVELOPE_MAX: usize = 32 << 10;
 
 /// A workflow to be run.
 #[derive(ToSchema)]
@@ -44,6 +46,10 @@ pub(super) struct TriggerRequest {
     /// What the run is about; expressions read it as `payload`. An object; empty where nothing is said.
     #[schema(value_type = Option<Object>)]
     payload: Option<Json>,
+    /// Texts by their names, by which the run is found: at most 16, names of 1 to 64 letters, digits, dashes, dots, slashes and
+    /// underscores, texts of at most 256 characters.
+    #[schema(example = json!({"customer": "7"}))]
+    labels: Option<std::collections::HashMap<String, String>>,
 }
 
 /// A run that has been accepted.
@@ -149,18 +155,22 @@ fn read_wait(uri: &Uri, max: Duration) -> Result<Option<Duration>, Problem> {
     Ok(wait)
 }
 
+/// What a request may say.
+const FIELDS: [&str; 4] = ["workflow_id", "version", "payload", "labels"];
+
 /// Reads the request. The payload stays the text that it is.
 fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Problem> {
     let mut faults = Vec::new();
     let idempotency_key = idempotency_key::read(headers, &mut faults);
-    let (mut workflow, mut version, mut payload) = (None, None, None);
+    let (mut workflow, mut version, mut payload, mut labels) = (None, None, None, None);
     for (name, value) in Members::read(body)?.0 {
         let member = match &*name {
             "workflow_id" => &mut workflow,
             "version" => &mut version,
             "payload" => &mut payload,
+            "labels" => &mut labels,
             other => {
-                let message = unknown("field", other, ["workflow_id", "version", "payload"]);
+                let message = unknown("field", other, FIELDS);
                 faults.push(Fault::new(body::pointer(other), message));
                 continue;
             }
@@ -176,12 +186,16 @@ fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Probl
     let workflow = read_workflow(workflow, &mut faults);
     let version = read_version(version, &mut faults);
     let payload = read_payload(payload, &mut faults);
+    let labels = labels.map_or_else(Labels::new, |value| {
+        labels::read("/labels", value, &mut faults)
+    });
     match (workflow, payload) {
         (Some(workflow), Some(payload)) if faults.is_empty() => Ok(Trigger {
             workflow,
             version,
             payload,
             idempotency_key,
+            labels,
         }),
         _ => Err(Problem::invalid(faults)),
     }

@@ -16,7 +16,7 @@ use crate::cli::workflow::Output;
 use crate::client::Client;
 use crate::document::Document;
 
-pub(super) use list::list;
+pub(super) use list::{list, read_time};
 use story::Story;
 
 /// Runs a workflow.
@@ -27,6 +27,9 @@ pub(super) async fn trigger(wanted: Trigger) -> Result<Verdict> {
     let mut body = json!({"workflow_id": workflow["uuid"], "payload": payload});
     if let Some(version) = wanted.version {
         body["version"] = version.into();
+    }
+    if !wanted.labels.is_empty() {
+        body["labels"] = read_labels(&wanted.labels)?;
     }
     let key = wanted.idempotency_key.as_deref();
     let triggered = client.ask_once("/api/v1/trigger", key, Some(&body)).await?;
@@ -153,7 +156,7 @@ async fn ask(client: &Client, run: &str, what: &str, body: Option<&Value>) -> Re
 }
 
 /// From where a run is done again, as the API takes it.
-fn read_place(place: &str) -> Value {
+pub(super) fn read_place(place: &str) -> Value {
     if matches!(place, "failure" | "start") {
         return place.into();
     }
@@ -178,6 +181,20 @@ pub(super) async fn signal(wanted: Signal) -> Result<()> {
     client.ask_once(&path, key, payload.as_ref()).await?;
     println!("{}  {} accepted", wanted.run, wanted.name);
     Ok(())
+}
+
+/// Labels from the command line, as the API takes them.
+pub(super) fn read_labels(given: &[String]) -> Result<Value> {
+    let mut labels = serde_json::Map::new();
+    for text in given {
+        let (name, value) = text.split_once('=').with_context(|| {
+            format!("--label {text:?} has no =: give it as in --label team=shop")
+        })?;
+        if labels.insert(name.to_owned(), value.into()).is_some() {
+            bail!("--label {name} is given more than once");
+        }
+    }
+    Ok(labels.into())
 }
 
 fn path(run: &str) -> String {

@@ -19,6 +19,9 @@ pub struct Trigger {
     /// The same key and payload make the same run
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// A label to find the run by, as in team=shop; may be given more than once
+    #[arg(long = "label", value_name = "NAME=TEXT")]
+    pub labels: Vec<String>,
     /// Follow the run to its end; ends with 0 where it succeeds and with 3 where it does not
     #[arg(long)]
     pub wait: bool,
@@ -38,6 +41,9 @@ pub struct Runs {
     /// Only in this state: pending, running, success, failed, paused or cancelled; may be given more than once
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     pub status: Vec<String>,
+    /// Only with this label, as in team=shop; may be given more than once, and then all count
+    #[arg(long = "label", value_name = "NAME=TEXT")]
+    pub labels: Vec<String>,
     /// Only triggered since: a time (RFC 3339) or a span before now, as in 2h
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

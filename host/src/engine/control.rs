@@ -10,7 +10,8 @@ use super::{Engine, Error, RunView};
 pub use millwork_core::command::From as RetryFrom;
 
 /// With what a run is done again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RetryWith {
     /// With the workflow version and the plugins that it has.
     #[default]

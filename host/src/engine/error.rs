@@ -5,7 +5,7 @@ use std::time::Duration;
 use millwork_core::bounds::KeyError;
 use millwork_core::decide::Rejection;
 use millwork_core::definition::Problem;
-use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::id::{JobId, RunId, WorkflowId};
 
 use super::committer::CommitError;
 
@@ -84,6 +84,19 @@ pub enum Error {
     /// An expression gives no key for this payload.
     #[error("the run cannot begin: {0}")]
     InvalidKey(#[from] KeyError),
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    UnknownJob(JobId),
+    /// As many jobs as may have not finished.
+    #[error(
+        "{limit} jobs have not finished, which is the limit (fixed): wait for one, or cancel one"
+    )]
+    TooManyJobs {
+        /// How many may.
+        limit: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The same key came with another request.
     #[error("the idempotency key \"{key}\" was used with another request")]
     IdempotencyKeyReused {

@@ -80,6 +80,7 @@ impl Engine {
             }
         });
         let begin = Begin {
+            labels: millwork_store::Labels::new(),
             compiled: Arc::clone(&hook.compiled),
             is_newest: true,
             payload,

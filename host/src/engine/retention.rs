@@ -42,6 +42,12 @@ pub(super) async fn remove_old_runs(engine: Engine) {
             }
         }
         forget_workflows(&engine, now).await;
+        if let Err(error) = parts.store.remove_jobs(before, RETENTION_BATCH).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not remove old jobs; trying again"
+            );
+        }
         parts.clock.sleep_until(now.after(RETENTION_EVERY)).await;
     }
 }

@@ -126,6 +126,7 @@ async fn see_to(engine: &Engine, schedule: Trigger) -> Result<(), Error> {
                 cron: defined.cron.clone(),
                 at: tick,
             }),
+            labels: millwork_store::Labels::new(),
             idempotency: Some(promise(defined, tick, now)),
         };
         match engine.begin(begin).await {

@@ -325,6 +325,7 @@ async fn take(engine: &Engine, waits: &Waits, message: &Message) -> Result<Taken
             partition: message.partition,
             offset: message.offset,
         }),
+        labels: millwork_store::Labels::new(),
         idempotency: Some(promise(message, *number, engine.0.clock.now())),
     };
     Ok(match engine.begin(begin).await? {

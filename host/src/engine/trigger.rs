@@ -13,7 +13,7 @@ use millwork_core::json::Json;
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_store::limits::{Outcome, Passed};
-use millwork_store::{Commit, Committed, Due, Idempotency, NewRun};
+use millwork_store::{Commit, Committed, Due, Idempotency, Labels, NewRun};
 use sha2::{Digest as _, Sha256};
 
 use super::definitions::Compiled;
@@ -39,6 +39,8 @@ pub struct Trigger {
     pub payload: Json,
     /// The caller's promise that two triggers with this key are one.
     pub idempotency_key: Option<String>,
+    /// Texts by their names, by which people find the run.
+    pub labels: Labels,
 }
 
 /// A run to be begun, of a workflow that was found.
@@ -51,6 +53,7 @@ pub(super) struct Begin {
     pub(super) origin: Option<Origin>,
     /// What makes a second beginning with the same key the same run.
     pub(super) idempotency: Option<Idempotency>,
+    pub(super) labels: Labels,
 }
 
 /// A run that is to be written for the first time.
@@ -98,6 +101,7 @@ impl Engine {
                 payload: trigger.payload.clone(),
                 origin: None,
                 idempotency: idempotency.clone(),
+                labels: trigger.labels.clone(),
             };
             match self.begin(begin).await? {
                 BegunAs::New(run) => return Ok(run),
@@ -134,11 +138,13 @@ impl Engine {
             payload,
             origin,
             idempotency,
+            labels,
         } = begin;
         let at = self.0.clock.now();
         let id = random::run_id(at);
         let created = RunCreated {
             origin,
+            labels,
             ..self.describe(&compiled, payload, at)?
         };
         let newcomer = Newcomer {
@@ -179,6 +185,7 @@ impl Engine {
             origin: None,
             deadline: compiled.graph.deadline(at),
             parent: None,
+            labels: Labels::new(),
         })
     }
 
@@ -220,6 +227,7 @@ impl Engine {
                 is_newest,
                 created_at: at,
                 idempotency,
+                labels: created.labels.clone(),
             }),
         };
         let committed = match parts.committer.commit(commit).await {
@@ -325,6 +333,9 @@ fn fingerprint(trigger: &Trigger) -> Digest {
     let mut text = trigger.payload.value().to_string();
     if let Some(version) = trigger.version {
         text += &format!("@{version}");
+    }
+    if !trigger.labels.is_empty() {
+        text += &format!("#{:?}", trigger.labels);
     }
     Digest::from_bytes(Sha256::digest(text).into())
 }

@@ -147,6 +147,7 @@ impl Bench {
                 let query = RunQuery {
                     workflow,
                     statuses: statuses.clone(),
+                    labels: Vec::new(),
                     created_from: None,
                     created_before: None,
                     after: Some(some(number)),
@@ -354,6 +355,7 @@ fn create(run: RunId, number: usize) -> Commit {
         is_newest: false,
         created_at: at(number),
         idempotency: None,
+        labels: millwork_store::Labels::new(),
     };
     Commit {
         passage: None,

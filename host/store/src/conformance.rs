@@ -13,7 +13,9 @@ pub mod claims;
 pub mod commits;
 pub mod due;
 pub mod history;
+pub mod jobs;
 pub mod keys;
+pub mod labels;
 pub mod limits;
 pub mod lists;
 pub mod others;
@@ -175,6 +177,13 @@ macro_rules! conformance {
                 triggers::workflows_that_want_each_others_paths_at_once_are_answered,
                 triggers::schedules_are_claimed_when_they_are_due,
                 triggers::of_many_claimers_each_tick_goes_to_one,
+                labels::runs_are_listed_by_their_labels,
+                labels::labels_go_with_their_run,
+                jobs::a_job_is_kept_listed_and_found,
+                jobs::a_job_is_taken_on_when_it_is_due,
+                jobs::only_who_took_a_job_on_last_notes_how_far_it_has_come,
+                jobs::a_cancelled_job_stays_so,
+                jobs::of_many_claimers_a_job_goes_to_one,
                 history::random_histories_are_told_as_in_memory,
             }
             $crate::conformance! { @ access $make;

@@ -16,6 +16,7 @@ mod chance;
 mod claim;
 mod counts;
 mod error;
+mod job;
 pub mod limits;
 mod plugin;
 mod registry;
@@ -35,6 +36,7 @@ pub use crate::access::{Access, AuditEntry, AuditOutcome, Token};
 pub use crate::claim::{Claim, Renewal};
 pub use crate::counts::RunCounts;
 pub use crate::error::Error;
+pub use crate::job::{Job, JobStep, Jobs};
 pub use crate::limits::Limits;
 pub use crate::memory::Memory;
 pub use crate::plugin::Plugin;
@@ -53,13 +55,13 @@ pub use crate::workflow::{
     Workflows,
 };
 
-/// PORT: keeps runs and plugins; and workflows, by [`Workflows`].
+/// PORT: keeps runs and plugins; and workflows, by [`Workflows`]; and jobs, by [`Jobs`].
 ///
 /// Every method may be called from many tasks at once. An error means that nothing is known to have been written; the
 /// caller may try again, since each write is harmless the second time (a commit that did get through conflicts with itself).
 /// A write whose future is dropped before it answered may still be carried out.
 #[async_trait]
-pub trait Store: Workflows + Limits + Triggers {
+pub trait Store: Workflows + Limits + Triggers + Jobs {
     /// Advances runs. The only write that does.
     ///
     /// Each commit is atomic by itself: its records, the row of its run and its idempotency key are all written or none

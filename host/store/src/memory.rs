@@ -3,6 +3,7 @@
 
 mod access;
 mod faults;
+mod jobs;
 mod registry;
 mod state;
 mod triggers;

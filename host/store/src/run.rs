@@ -6,6 +6,7 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::{RunStatus, Summary};
 use millwork_core::time::Timestamp;
 
+use crate::Labels;
 use crate::limits::{Full, Outcome, Passage, Passed, Variant, WhenFull};
 
 /// A step in the life of a run, to be written whole or not at all.
@@ -90,6 +91,8 @@ pub struct NewRun {
     pub created_at: Timestamp,
     /// What makes a second trigger with the same key the same run.
     pub idempotency: Option<Idempotency>,
+    /// Texts by their names, by which people find it. The journal has them too: these are for lists.
+    pub labels: Labels,
 }
 
 impl NewRun {
@@ -149,6 +152,8 @@ pub struct RunQuery {
     pub workflow: Option<WorkflowId>,
     /// Only in one of these states; any where empty.
     pub statuses: Vec<RunStatus>,
+    /// Only with all of these labels: a name and its value each. The list is read along the first of them.
+    pub labels: Vec<(String, String)>,
     /// Only created at or after this time.
     pub created_from: Option<Timestamp>,
     /// Only created before this time.

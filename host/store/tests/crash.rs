@@ -109,6 +109,7 @@ async fn look(directory: &Path, acknowledged: &BTreeMap<RunId, u32>) {
     let mut query = RunQuery {
         workflow: None,
         statuses: Vec::new(),
+        labels: Vec::new(),
         created_from: None,
         created_before: None,
         after: None,
@@ -230,6 +231,7 @@ fn commit(run: RunId, first_seq: u32) -> Commit {
         is_newest: false,
         created_at: at(),
         idempotency: Some(idempotency),
+        labels: millwork_store::Labels::new(),
     };
     Commit {
         run,

@@ -508,6 +508,7 @@ async fn trigger(process: &Process, workflow: WorkflowId) -> RunId {
         version: None,
         payload: Json::from(json!({"key": "ada"})),
         idempotency_key: None,
+        labels: millwork_store::Labels::new(),
     };
     process
         .engine

@@ -13,6 +13,7 @@ mod engine_in_memory;
 mod events_in_memory;
 mod examples;
 mod hooks;
+mod jobs_in_memory;
 mod language_in_memory;
 mod limits_in_memory;
 mod plugins;

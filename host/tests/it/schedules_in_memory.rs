@@ -30,6 +30,7 @@ fn all_of(workflow: WorkflowId) -> RunQuery {
     RunQuery {
         workflow: Some(workflow),
         statuses: Vec::new(),
+        labels: Vec::new(),
         created_from: None,
         created_before: None,
         after: None,

@@ -56,6 +56,7 @@ async fn runs(process: &Process, workflow: WorkflowId) -> Vec<RunRow> {
     let all = RunQuery {
         workflow: Some(workflow),
         statuses: Vec::new(),
+        labels: Vec::new(),
         created_from: None,
         created_before: None,
         after: None,

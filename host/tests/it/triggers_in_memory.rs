@@ -30,6 +30,7 @@ async fn runs(host: &Harness, workflow: WorkflowId) -> Vec<RunRow> {
     let query = RunQuery {
         workflow: Some(workflow),
         statuses: Vec::new(),
+        labels: Vec::new(),
         created_from: None,
         created_before: None,
         after: None,

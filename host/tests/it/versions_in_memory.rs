@@ -159,6 +159,7 @@ async fn a_trigger_may_name_a_version() {
             version: Some(version),
             payload: Json::from(json!({})),
             idempotency_key: key.map(str::to_owned),
+            labels: millwork_store::Labels::new(),
         })
     };
     let run = trigger(1, None).await.expect("it is accepted");
@@ -190,6 +191,7 @@ async fn an_archived_workflow_lets_its_runs_go_on_and_takes_no_new_ones_anywhere
     for process in [&one, &other] {
         for version in [None, Some(1)] {
             let trigger = Trigger {
+                labels: millwork_store::Labels::new(),
                 workflow: id,
                 version,
                 payload: Json::from(json!({})),

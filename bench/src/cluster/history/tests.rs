@@ -86,6 +86,7 @@ fn sound() -> World {
             origin: None,
             deadline: None,
             parent: None,
+            labels: BTreeMap::new(),
         }));
         let records = vec![
             record(0, created),

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{LABEL_NAME_MAX, LABEL_VALUE_MAX, NAME_MAX, cut};
 
 /// What is wrong with a label, if anything.
-pub(super) fn label_fault(name: &str, value: &Value) -> Option<String> {
+#[must_use]
+pub fn label_fault(name: &str, value: &Value) -> Option<String> {
     let Some(value) = value.as_str() else {
         return Some("must be a string: labels are texts".to_owned());
     };

@@ -34,6 +34,9 @@ pub struct RunCreated {
     /// The step that it is, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Texts by their names, by which people find it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What starts a run when nobody asks for one.

@@ -82,6 +82,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             origin: None,
             deadline: None,
             parent: None,
+            labels: BTreeMap::new(),
         }))
     };
     let of_child = |waits| {
@@ -109,6 +110,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             origin,
             deadline: None,
             parent: None,
+            labels: BTreeMap::new(),
         }))
     };
     let concurrency = |when_full| ConcurrencyBound {

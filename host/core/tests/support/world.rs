@@ -76,6 +76,7 @@ impl World {
             payload,
             bounds: bounds.expect("the payload gives keys"),
             origin: None,
+            labels: std::collections::BTreeMap::new(),
             plugins: pins
                 .map(|found| (found.reference, pin(found.connector)))
                 .collect(),

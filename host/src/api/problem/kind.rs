@@ -64,6 +64,8 @@ kinds! {
         "there is no secret \"slack-token\" in the store";
     UnknownRun = NOT_FOUND, "unknown-run", "Unknown run",
         "Workflow run not found";
+    UnknownJob = NOT_FOUND, "unknown-job", "Unknown job",
+        "there is no job 019ab2f3-6a1d-7b20-8f5e-0c9d4e7a2b66";
     UnknownToken = NOT_FOUND, "unknown-token", "Unknown token",
         "there is no token 019ab2f0-5d3c-7e11-8c3a-6f2f0a9d1e55";
     UnknownRoute = NOT_FOUND, "unknown-route", "Unknown route",
@@ -112,6 +114,8 @@ kinds! {
         "the request does not hold: limit: must be a whole number from 1 to 200";
     LimitReached = TOO_MANY_REQUESTS, "limit-reached", "Limit reached",
         "1 runs with the concurrency key \"customer-7\" are under way, which is the workflow's limit";
+    TooManyJobs = TOO_MANY_REQUESTS, "too-many-jobs", "Too many jobs",
+        "100 jobs have not finished, which is the limit (fixed): wait for one, or cancel one";
     TooManyStreams = TOO_MANY_REQUESTS, "too-many-streams", "Too many streams",
         "1000 streams are open, the limit is 1000 (server.streams_max)";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error",

@@ -289,7 +289,7 @@ fn read_retry(body: &[u8]) -> Result<(RetryFrom, RetryWith), Problem> {
     }
 }
 
-fn read_from(value: &RawValue) -> Result<RetryFrom, Fault> {
+pub(in crate::api) fn read_from(value: &RawValue) -> Result<RetryFrom, Fault> {
     let refuse = || {
         let message = "must be \"failure\", \"start\", or a step such as {\"step\": \"charge\"}, with an `iteration` where it is one of a loop";
         Fault::new("/from", message)

@@ -7,12 +7,13 @@ use millwork_core::event::{Event, Record};
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::RunStatus as Status;
-use millwork_store::{Order, RunQuery, RunRow};
+use millwork_store::{Labels, Order, RunQuery, RunRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::Api;
 use super::super::json::{Time, answer};
+use super::super::labels;
 use super::super::openapi::{InvalidRequest, Unavailable};
 use super::super::page::{LIMIT_DEFAULT, Page, read_cursor, read_limit};
 use super::super::problem::Problem;
@@ -40,6 +41,10 @@ pub(in crate::api) struct RunItem {
     /// What the trigger carried.
     #[schema(value_type = Object)]
     payload: Json,
+    /// Texts by their names, by which it is found; where it has any.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    #[schema(required = false)]
+    labels: Labels,
     /// When it was triggered.
     created_at: Time,
     /// When its first step began.
@@ -66,6 +71,7 @@ pub(in crate::api) struct RunItem {
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before; send the other parameters unchanged"),
         ("workflow_id" = Option<Uuid>, Query, description = "Only runs of this workflow"),
         ("status" = Option<Vec<RunStatus>>, Query, description = "Only runs in this state; may be given more than once, or as a list with commas", example = "running"),
+        ("label" = Option<Vec<String>>, Query, description = "Only runs with this label: its name, a colon, its text; may be given more than once, and then all of them count", example = "customer:7"),
         ("created_from" = Option<String>, Query, description = "Only runs triggered at this time or after it (RFC 3339)", example = "2026-01-31T09:00:00Z"),
         ("created_before" = Option<String>, Query, description = "Only runs triggered before this time (RFC 3339)", example = "2026-02-01T00:00:00Z"),
         ("order" = Option<String>, Query, description = "`desc` for the latest first, `asc` for the earliest first", example = "desc"),
@@ -96,6 +102,7 @@ fn read(mut query: Query) -> Result<RunQuery, Problem> {
         after: query.one("cursor", read_cursor).map(RunId::from_bytes),
         workflow: query.one("workflow_id", parsed),
         statuses: query.all("status", read_statuses).concat(),
+        labels: query.all("label", labels::read_pair),
         created_from: query.one("created_from", parsed),
         created_before: query.one("created_before", parsed),
         order: query.one("order", read_order).unwrap_or(Order::NewestFirst),
@@ -118,11 +125,11 @@ fn read_order(text: &str) -> Result<Order, String> {
 
 impl RunItem {
     fn of(row: RunRow) -> Result<Self, Problem> {
-        let payload = match Record::decode(&row.first_record) {
+        let (payload, labels) = match Record::decode(&row.first_record) {
             Ok(Record {
                 event: Event::RunCreated(created),
                 ..
-            }) => created.payload.clone(),
+            }) => (created.payload.clone(), created.labels.clone()),
             Ok(_) => return Err(Problem::internal().caused_by(Headless(row.run))),
             Err(error) => return Err(Problem::internal().caused_by(error)),
         };
@@ -133,6 +140,7 @@ impl RunItem {
             workflow_version: row.version,
             status: row.summary.status.into(),
             payload,
+            labels,
             created_at: Time(row.created_at),
             started_at: row.summary.started_at.map(Time),
             completed_at: row.summary.completed_at.map(Time),
@@ -163,6 +171,7 @@ mod tests {
         let expected = RunQuery {
             workflow: None,
             statuses: Vec::new(),
+            labels: Vec::new(),
             created_from: None,
             created_before: None,
             after: None,
@@ -176,7 +185,7 @@ mod tests {
     fn every_filter_is_read() {
         let id = "018bcfe568007707870707070707abcd";
         let text = format!(
-            "workflow_id={id}&status=running,failed&status=paused&order=asc&limit=7&created_from=2026-01-31T10:00:00%2B01:00"
+            "workflow_id={id}&status=running,failed&status=paused&label=team:shop&label=at:10:30&order=asc&limit=7&created_from=2026-01-31T10:00:00%2B01:00"
         );
         let query = query(&text).expect("it holds");
         assert_eq!(query.workflow, id.parse().ok());
@@ -184,6 +193,8 @@ mod tests {
             query.statuses,
             [Status::Running, Status::Failed, Status::Paused]
         );
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(query.labels, [pair("team", "shop"), pair("at", "10:30")]);
         assert_eq!((query.order, query.limit), (Order::OldestFirst, 7));
         assert_eq!(query.created_from, "2026-01-31T09:00:00Z".parse().ok());
     }

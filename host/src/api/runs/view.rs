@@ -7,6 +7,7 @@ use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::{Run, RunError};
+use millwork_store::Labels;
 use millwork_store::limits::Turn;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -41,6 +42,10 @@ pub(in crate::api) struct RunDocument<'a> {
     /// What the trigger carried.
     #[schema(value_type = Object)]
     payload: &'a RawValue,
+    /// Texts by their names, by which it is found; where it has any.
+    #[serde(skip_serializing_if = "has_none")]
+    #[schema(required = false)]
+    labels: &'a Labels,
     /// What started it, where nobody asked for it: the clock, an inbound webhook, a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     started_by: Option<StartedBy<'a>>,
@@ -139,6 +144,7 @@ impl<'a> RunDocument<'a> {
             workflow_version: run.version(),
             status: run.status().into(),
             payload: created.payload.raw(),
+            labels: &created.labels,
             started_by: created.origin.as_ref().map(StartedBy::of),
             created_at: Time(run.created_at()),
             started_at: run.started_at().map(Time),
@@ -167,6 +173,10 @@ impl<'a> RunDocument<'a> {
             ..self
         }
     }
+}
+
+fn has_none(labels: &&Labels) -> bool {
+    labels.is_empty()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

@@ -52,6 +52,11 @@ async fn filters(client: &Client, wanted: &Runs) -> Result<String> {
     for status in &wanted.status {
         filters += &format!("&status={}", encode(status));
     }
+    let labels = super::read_labels(&wanted.labels)?;
+    for (name, value) in labels.as_object().into_iter().flatten() {
+        let label = format!("{name}:{}", value.as_str().unwrap_or_default());
+        filters += &format!("&label={}", encode(&label));
+    }
     let now = SystemClock.now();
     let times = [
         ("--since", "created_from", &wanted.since),
@@ -67,7 +72,7 @@ async fn filters(client: &Client, wanted: &Runs) -> Result<String> {
 }
 
 /// A time, or how long ago it was.
-fn read_time(flag: &str, given: &str, now: Timestamp) -> Result<Timestamp> {
+pub(in crate::app) fn read_time(flag: &str, given: &str, now: Timestamp) -> Result<Timestamp> {
     if let Some(span) = parse_span(given) {
         let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         let micros = now.as_micros().saturating_sub(micros).max(0);

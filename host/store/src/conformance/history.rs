@@ -325,6 +325,7 @@ fn some_query(chance: &mut Chance, clock: i64) -> RunQuery {
             .into_iter()
             .filter(|_| chance.below(3) == 0)
             .collect(),
+        labels: Vec::new(),
         created_from: (chance.below(3) == 0).then(|| at(some_time(chance, clock) / 4)),
         created_before: (chance.below(3) == 0).then(|| at(some_time(chance, clock))),
         after: (chance.below(3) == 0).then(|| run_at(i64::from(number) * 700, number)),

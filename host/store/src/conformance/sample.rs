@@ -6,7 +6,7 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::{RunStatus, Summary};
 use millwork_core::time::Timestamp;
 
-use crate::{Commit, Committed, Idempotency, NewRun, Order, RunQuery, Store};
+use crate::{Commit, Committed, Idempotency, Labels, NewRun, Order, RunQuery, Store};
 
 /// So many microseconds into the day of the tests.
 pub(crate) fn at(micros: i64) -> Timestamp {
@@ -69,6 +69,7 @@ pub(crate) fn create_at(run: RunId, created_at: Timestamp) -> Commit {
             is_newest: false,
             created_at,
             idempotency: None,
+            labels: Labels::new(),
         }),
     }
 }
@@ -121,6 +122,7 @@ pub(crate) fn everything() -> RunQuery {
     RunQuery {
         workflow: None,
         statuses: Vec::new(),
+        labels: Vec::new(),
         created_from: None,
         created_before: None,
         after: None,

@@ -5,10 +5,11 @@ use std::ops::Bound;
 
 use millwork_core::digest::Digest;
 use millwork_core::event::Seq;
-use millwork_core::id::{AuditId, RunId, TokenId, WorkflowId};
+use millwork_core::id::{AuditId, JobId, RunId, TokenId, WorkflowId};
 use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
+use super::jobs::KeptJob;
 use super::triggers::Kept;
 use super::workflows::Head;
 use crate::limits::desk::{Answer, Changes, Desk};
@@ -16,9 +17,9 @@ use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, LimitQuery, LimitRow, Passed, Turn};
 use crate::trigger::TriggerId;
 use crate::{
-    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, NewRun,
-    Order, Plugin, PluginDecision, Renewal, RunCounts, RunQuery, RunRow, SealedSecret, Stretch,
-    Token, Value, ValueKey, Workflow, Written,
+    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, Labels,
+    NewRun, Order, Plugin, PluginDecision, Renewal, RunCounts, RunQuery, RunRow, SealedSecret,
+    Stretch, Token, Value, ValueKey, Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -39,6 +40,7 @@ pub(super) struct State {
     pub(super) triggers: BTreeMap<TriggerId, Kept>,
     pub(super) decisions: BTreeMap<String, PluginDecision>,
     pub(super) secrets: BTreeMap<String, SealedSecret>,
+    pub(super) jobs: BTreeMap<JobId, KeptJob>,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,7 @@ struct Stored {
     created_at: Timestamp,
     summary: Summary,
     due_at: Option<Timestamp>,
+    labels: Labels,
     journal: Vec<String>,
 }
 
@@ -148,6 +151,7 @@ impl State {
                 created_at,
                 summary,
                 due_at,
+                labels: new.labels,
                 journal: records,
             };
             self.runs.insert(run, stored);
@@ -282,6 +286,10 @@ impl State {
                 .workflow
                 .is_none_or(|workflow| workflow == stored.workflow)
                 && (query.statuses.is_empty() || query.statuses.contains(&stored.summary.status))
+                && query
+                    .labels
+                    .iter()
+                    .all(|(name, value)| stored.labels.get(name) == Some(value))
                 && query
                     .created_from
                     .is_none_or(|from| stored.created_at >= from)

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::counts::count;
 use super::keys::{claim_keys, key_of, release_keys};
+use super::labels::LabelColumns;
 use super::limits::{self, Asking, Decided};
 use super::newest::{asks_for_newest, drop_outdated, note_outdated};
 use super::{columns, failure, text};
@@ -368,6 +369,10 @@ const CREATE: &str = concat!(
         INSERT INTO journal (run, seq, record)
         SELECT j.run, j.seq, j.record FROM UNNEST($11::uuid[], $12::bigint[], $13::text[]) AS j (run, seq, record)
         JOIN created ON created.id = j.run
+    ), labelled AS (
+        INSERT INTO run_labels (run, name, value)
+        SELECT l.run, l.name, l.value FROM UNNEST($15::uuid[], $16::text[], $17::text[]) AS l (run, name, value)
+        JOIN created ON created.id = l.run
     ), ",
     count!("(SELECT workflow, NULL::text, status FROM created)"),
     "
@@ -387,6 +392,7 @@ async fn create(
         .collect();
     let versions: Vec<_> = new().map(|new| i64::from(new.version)).collect();
     let created_at: Vec<_> = new().map(|new| columns::to_time(new.created_at)).collect();
+    let labels = LabelColumns::of(commits);
     let is_newest: Vec<_> = new().map(|new| checks && new.is_newest).collect();
     let created = sqlx::query(CREATE)
         .bind(rows.runs)
@@ -403,6 +409,9 @@ async fn create(
         .bind(records.seqs)
         .bind(records.texts)
         .bind(is_newest)
+        .bind(labels.runs)
+        .bind(labels.names)
+        .bind(labels.values)
         .fetch_all(connection)
         .await?;
     created.iter().map(|row| columns::run_id(row, 0)).collect()

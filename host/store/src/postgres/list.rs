@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::columns;
+use super::{columns, text};
 use crate::{Due, Order, RunQuery, RunRow, STRETCH_BYTES_MAX, Stretch};
 
 pub(super) async fn journal(pool: &PgPool, run: RunId, from: Seq) -> sqlx::Result<Vec<String>> {
@@ -98,15 +98,17 @@ pub(super) async fn runs(pool: &PgPool, query: &RunQuery) -> sqlx::Result<Vec<Ru
         .map_or(OffsetDateTime::from_unix_timestamp(253_402_300_799), |at| {
             Ok(columns::to_time(at))
         });
-    let rows = sqlx::query(AssertSqlSafe(statement(query)))
+    let mut statement = sqlx::query(AssertSqlSafe(statement(query)))
         .bind(Uuid::from_u128(first))
         .bind(Uuid::from_u128(last))
         .bind(columns::to_time(from))
         .bind(before.unwrap_or(OffsetDateTime::UNIX_EPOCH))
         .bind(query.workflow.map(columns::workflow_uuid))
-        .bind(columns::limit(query.limit))
-        .fetch_all(pool)
-        .await?;
+        .bind(columns::limit(query.limit));
+    for (name, value) in &query.labels {
+        statement = statement.bind(text::encode(name)).bind(text::encode(value));
+    }
+    let rows = statement.fetch_all(pool).await?;
     rows.iter().map(read_row).collect()
 }
 
@@ -122,11 +124,20 @@ fn statement(query: &RunQuery) -> String {
         // The parameter has a type all the same.
         None => "AND $5::uuid IS NULL",
     };
+    // The runs of a label are found along it, and looked up.
+    let (from, id, labels) = match query.labels.is_empty() {
+        true => ("runs", "id", String::new()),
+        false => (
+            "run_labels l JOIN runs ON runs.id = l.run",
+            "l.run",
+            labels(query.labels.len()),
+        ),
+    };
     let lane = |status: &str| {
         format!(
-            "(SELECT id, workflow, version, created_at, status, started_at, completed_at, error, due_at FROM runs
-              WHERE id BETWEEN $1 AND $2 AND created_at >= $3 AND created_at < $4 {workflow} {status}
-              ORDER BY id {direction} LIMIT $6)"
+            "(SELECT id, workflow, version, created_at, status, started_at, completed_at, error, due_at FROM {from}
+              WHERE {labels} {id} BETWEEN $1 AND $2 AND created_at >= $3 AND created_at < $4 {workflow} {status}
+              ORDER BY {id} {direction} LIMIT $6)"
         )
     };
     let lanes: Vec<String> = if query.statuses.is_empty() {
@@ -143,6 +154,18 @@ fn statement(query: &RunQuery) -> String {
          LEFT JOIN journal j ON j.run = r.id AND j.seq = 0 ORDER BY r.id {direction}",
         lanes = lanes.join(" UNION ALL ")
     )
+}
+
+/// That a run has so many labels.
+fn labels(count: usize) -> String {
+    let others = (1..count).map(|place| {
+        let (name, value) = (7 + 2 * place, 8 + 2 * place);
+        format!(
+            "EXISTS (SELECT 1 FROM run_labels o WHERE o.run = l.run AND o.name = ${name} AND o.value = ${value}) AND "
+        )
+    });
+    let others: String = others.collect();
+    format!("l.name = $7 AND l.value = $8 AND {others}")
 }
 
 fn read_row(row: &PgRow) -> sqlx::Result<RunRow> {

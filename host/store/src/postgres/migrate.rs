@@ -47,6 +47,14 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0009_counts",
         include_str!("../../../../migrations/postgres/0009_counts.sql"),
     ),
+    (
+        "0010_labels",
+        include_str!("../../../../migrations/postgres/0010_labels.sql"),
+    ),
+    (
+        "0011_jobs",
+        include_str!("../../../../migrations/postgres/0011_jobs.sql"),
+    ),
 ];
 
 fn known() -> u32 {

@@ -17,6 +17,8 @@ const REMOVE: &str = concat!(
         ORDER BY completed_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
     ), records AS (
         DELETE FROM journal USING old WHERE journal.run = old.id
+    ), labels AS (
+        DELETE FROM run_labels USING old WHERE run_labels.run = old.id
     ), removed AS (
         DELETE FROM runs USING old WHERE runs.id = old.id RETURNING runs.workflow, runs.status
     ), ",

@@ -6,7 +6,7 @@ use millwork_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, params};
 
 use super::writer::Session;
-use super::{columns, journal, limits};
+use super::{columns, journal, labels, limits};
 use crate::limits::desk::Answer;
 use crate::limits::{Passage, Passed};
 use crate::{Commit, Committed, Idempotency, NewRun};
@@ -106,6 +106,7 @@ fn begin(
         return Ok(false);
     }
     journal::begin(connection, commit.run, first)?;
+    labels::insert(connection, commit.run, &new.labels)?;
     append(connection, commit, rest)?;
     let status = commit.summary.status;
     session.counts.note(new.workflow, None, Some(status));

@@ -5,9 +5,10 @@
 
 use std::cmp::Reverse;
 
+use millwork_core::id::WorkflowId;
 use millwork_core::run::{RunStatus, Summary};
 use millwork_core::time::Timestamp;
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, Result, Row, ToSql, params};
 
 use super::columns;
 use crate::{Due, Order, RunQuery, RunRow};
@@ -70,6 +71,13 @@ struct Lane {
 }
 
 fn lanes(query: &RunQuery) -> Vec<Lane> {
+    if !query.labels.is_empty() {
+        // Along the label, whatever the states: the runs of one are few beside all.
+        return vec![Lane {
+            index: "",
+            status: None,
+        }];
+    }
     if query.statuses.is_empty() {
         let index = if query.workflow.is_some() {
             "INDEXED BY runs_by_workflow"
@@ -114,22 +122,23 @@ fn read_lane(connection: &Connection, lane: Lane, query: &RunQuery) -> Result<Ve
     let created_from = query.created_from.map_or(i64::MIN, Timestamp::as_micros);
     // The first time that is too late; nothing is as late as the last.
     let created_before = query.created_before.map_or(i64::MAX, Timestamp::as_micros);
+    let (first, last) = (first.to_be_bytes(), last.to_be_bytes());
+    let workflow = query.workflow.as_ref().map(WorkflowId::as_bytes);
+    let limit = columns::limit(query.limit);
+    let mut values: Vec<&dyn ToSql> = vec![
+        &first,
+        &last,
+        &created_from,
+        &created_before,
+        &workflow,
+        &limit,
+    ];
+    for (name, value) in &query.labels {
+        values.extend([name as &dyn ToSql, value]);
+    }
     connection
         .prepare_cached(&statement(lane, query))?
-        .query_map(
-            params![
-                first.to_be_bytes(),
-                last.to_be_bytes(),
-                created_from,
-                created_before,
-                query
-                    .workflow
-                    .as_ref()
-                    .map(|workflow| workflow.as_bytes().as_slice()),
-                columns::limit(query.limit)
-            ],
-            read_row,
-        )?
+        .query_map(&*values, read_row)?
         .collect()
 }
 
@@ -147,11 +156,40 @@ fn statement(lane: Lane, query: &RunQuery) -> String {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
+    if !query.labels.is_empty() {
+        return labelled(query, workflow, direction);
+    }
     format!(
         "SELECT id, workflow, version, created_at, status, started_at, completed_at, error, due_at FROM runs {index}
          WHERE {workflow} {status} AND id BETWEEN ?1 AND ?2
          AND created_at >= ?3 AND created_at < ?4 ORDER BY id {direction} LIMIT ?6",
         index = lane.index,
+    )
+}
+
+/// The statement of a list of runs with some labels: read along the first, and each run looked up.
+fn labelled(query: &RunQuery, workflow: &str, direction: &str) -> String {
+    let statuses = RunStatus::ALL
+        .into_iter()
+        .filter(|status| query.statuses.contains(status));
+    let statuses: Vec<_> = statuses.map(|status| format!("'{status}'")).collect();
+    let status = match statuses.is_empty() {
+        true => String::new(),
+        false => format!("AND status IN ({})", statuses.join(", ")),
+    };
+    let others = (0..query.labels.len()).skip(1).map(|place| {
+        let (name, value) = (7 + 2 * place, 8 + 2 * place);
+        format!(
+            "AND EXISTS (SELECT 1 FROM run_labels o WHERE o.run = l.run AND o.name = ?{name} AND o.value = ?{value}) "
+        )
+    });
+    // A cross join is made in the order in which it is written.
+    format!(
+        "SELECT id, workflow, version, created_at, status, started_at, completed_at, error, due_at
+         FROM run_labels l INDEXED BY run_labels_by_value CROSS JOIN runs ON runs.id = l.run
+         WHERE l.name = ?7 AND l.value = ?8 AND l.run BETWEEN ?1 AND ?2 AND {workflow} {status} {others}
+         AND created_at >= ?3 AND created_at < ?4 ORDER BY l.run {direction} LIMIT ?6",
+        others = others.collect::<String>(),
     )
 }
 
@@ -175,8 +213,6 @@ fn read_row(row: &Row<'_>) -> Result<RunRow> {
 
 #[cfg(test)]
 mod tests {
-    use millwork_core::id::WorkflowId;
-
     use super::*;
     use crate::sqlite::migrate;
 
@@ -204,6 +240,7 @@ mod tests {
         let mut query = RunQuery {
             workflow: None,
             statuses: Vec::new(),
+            labels: Vec::new(),
             created_from: None,
             created_before: None,
             after: None,
@@ -212,17 +249,30 @@ mod tests {
         };
         for order in [Order::NewestFirst, Order::OldestFirst] {
             for workflow in [None, Some(WorkflowId::from_bytes([1; 16]))] {
-                for statuses in [Vec::new(), RunStatus::ALL.to_vec()] {
+                for (statuses, labels) in [
+                    (Vec::new(), 0),
+                    (RunStatus::ALL.to_vec(), 0),
+                    (Vec::new(), 1),
+                    (RunStatus::ALL.to_vec(), 3),
+                ] {
+                    let label = |n: usize| (format!("name{n}"), "value".to_owned());
                     query = RunQuery {
                         order,
                         workflow,
                         statuses,
+                        labels: (0..labels).map(label).collect(),
                         ..query
+                    };
+                    let along = match labels {
+                        0 => "SEARCH runs USING ",
+                        _ => "SEARCH l USING COVERING INDEX run_labels_by_value",
                     };
                     for lane in lanes(&query) {
                         let plan = plan(&connection, &statement(lane, &query));
                         assert!(
-                            plan.starts_with("SEARCH runs USING ") && !plan.contains("TEMP B-TREE"),
+                            plan.starts_with(along)
+                                && !plan.contains("TEMP B-TREE")
+                                && !plan.contains("SCAN"),
                             "{plan}"
                         );
                     }

@@ -52,6 +52,14 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0009_counts",
         sql: include_str!("../../../../migrations/sqlite/0009_counts.sql"),
     },
+    Migration {
+        name: "0010_labels",
+        sql: include_str!("../../../../migrations/sqlite/0010_labels.sql"),
+    },
+    Migration {
+        name: "0011_jobs",
+        sql: include_str!("../../../../migrations/sqlite/0011_jobs.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

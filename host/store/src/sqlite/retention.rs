@@ -39,6 +39,7 @@ pub(super) fn remove_runs(
     for (run, workflow, status) in &runs {
         for sql in [
             "DELETE FROM journal WHERE run = ?1",
+            "DELETE FROM run_labels WHERE run = ?1",
             "DELETE FROM runs WHERE id = ?1",
         ] {
             connection.prepare_cached(sql)?.execute([run.as_bytes()])?;

@@ -34,6 +34,7 @@ fn commit(run: RunId, first_seq: Seq, status: RunStatus) -> Commit {
         is_newest: false,
         created_at: at(0),
         idempotency: None,
+        labels: crate::Labels::new(),
     };
     Commit {
         run,
@@ -56,6 +57,7 @@ fn everything() -> RunQuery {
     RunQuery {
         workflow: None,
         statuses: Vec::new(),
+        labels: Vec::new(),
         created_from: None,
         created_before: None,
         after: None,

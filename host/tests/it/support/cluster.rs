@@ -165,6 +165,7 @@ impl Process {
             version: None,
             payload: Json::from(json!({})),
             idempotency_key: None,
+            labels: millwork_store::Labels::new(),
         };
         self.engine.trigger(trigger).await.expect("it is accepted")
     }

@@ -138,6 +138,7 @@ impl Harness {
             version: None,
             payload: Json::from(payload),
             idempotency_key: key.map(str::to_owned),
+            labels: millwork_store::Labels::new(),
         };
         self.engine.trigger(trigger).await
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use millwork_core::digest::Digest;
 use millwork_core::event::Seq;
-use millwork_core::id::{RunId, WorkflowId};
+use millwork_core::id::{JobId, RunId, WorkflowId};
 use millwork_core::time::Timestamp;
 use millwork_store::limits::{LimitQuery, LimitRow, Turn};
 use millwork_store::trigger::{Trigger, TriggerId, TriggerQuery};
 use millwork_store::{
-    Changed, Claim, Commit, Committed, Deleted, Due, Error, Expected, Limits, Memory, NewVersion,
-    Plugin, Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Triggers, Value, ValueKey,
-    VersionRow, Workflow, WorkflowHead, WorkflowQuery, Workflows, Written,
+    Changed, Claim, Commit, Committed, Deleted, Due, Error, Expected, Job, JobStep, Jobs, Limits,
+    Memory, NewVersion, Plugin, Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Triggers,
+    Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery, Workflows, Written,
 };
 use tokio::sync::watch;
 
@@ -102,6 +102,42 @@ impl Triggers for Stoppable {
         to: Option<Timestamp>,
     ) -> Result<bool, Error> {
         self.reach().await.move_tick(id, from, to).await
+    }
+}
+
+#[async_trait]
+impl Jobs for Stoppable {
+    async fn add_job(&self, job: Job, unfinished_max: usize) -> Result<bool, Error> {
+        self.reach().await.add_job(job, unfinished_max).await
+    }
+
+    async fn find_job(&self, id: JobId) -> Result<Option<Job>, Error> {
+        self.reach().await.find_job(id).await
+    }
+
+    async fn list_jobs(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, Error> {
+        self.reach().await.list_jobs(after, limit).await
+    }
+
+    async fn next_job_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.reach().await.next_job_due().await
+    }
+
+    async fn claim_job(&self, before: Timestamp, until: Timestamp) -> Result<Option<Job>, Error> {
+        self.reach().await.claim_job(before, until).await
+    }
+
+    async fn save_job(&self, step: JobStep) -> Result<bool, Error> {
+        self.reach().await.save_job(step).await
+    }
+
+    async fn cancel_job(&self, id: JobId, at: Timestamp) -> Result<Option<Job>, Error> {
+        self.reach().await.cancel_job(id, at).await
+    }
+
+    async fn remove_jobs(&self, finished_before: Timestamp, limit: usize) -> Result<usize, Error> {
+        let store = self.reach().await;
+        store.remove_jobs(finished_before, limit).await
     }
 }
 

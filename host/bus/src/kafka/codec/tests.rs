@@ -31,6 +31,7 @@ fn begun(payload: &str) -> WorkItem {
                 origin: None,
                 deadline: None,
                 parent: None,
+                labels: BTreeMap::new(),
             }),
             at: AT,
         }),

@@ -33,6 +33,7 @@ impl Model {
             origin: None,
             deadline: graph.deadline(START),
             parent: None,
+            labels: std::collections::BTreeMap::new(),
         };
         Self {
             graph,
