@@ -72,7 +72,7 @@ impl Engine {
             });
         }
         parts.jobs_changed.notify_waiters();
-        JobView::read(job)
+        JobView::read(&job)
     }
 
     /// Finds a job.
@@ -81,7 +81,7 @@ impl Engine {
     /// Where there is none; or the store.
     pub async fn find_job(&self, id: JobId) -> Result<JobView, Error> {
         let job = self.0.store.find_job(id).await?;
-        JobView::read(job.ok_or(Error::UnknownJob(id))?)
+        JobView::read(&job.ok_or(Error::UnknownJob(id))?)
     }
 
     /// Lists jobs, the latest first.
@@ -94,7 +94,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<JobView>, Error> {
         let jobs = self.0.store.list_jobs(after, limit).await?;
-        jobs.into_iter().map(JobView::read).collect()
+        jobs.iter().map(JobView::read).collect()
     }
 
     /// Ends a job after the page that is under way. What is done stays done. One that has finished stays as it is.
@@ -104,7 +104,7 @@ impl Engine {
     pub async fn cancel_job(&self, id: JobId) -> Result<JobView, Error> {
         let parts = &self.0;
         let job = parts.store.cancel_job(id, parts.clock.now()).await?;
-        JobView::read(job.ok_or(Error::UnknownJob(id))?)
+        JobView::read(&job.ok_or(Error::UnknownJob(id))?)
     }
 }
 
@@ -146,8 +146,8 @@ async fn look(engine: &Engine, now: Timestamp) -> Result<Option<Timestamp>, Erro
         // Another process was faster.
         return Ok(Some(next.max(now.after(PACE))));
     };
-    let (id, claims, before) = (job.id, job.claims, job.progress.clone());
-    let step = match advance(engine, job).await {
+    let (id, claims) = (job.id, job.claims);
+    let step = match advance(engine, &job).await {
         Ok((progress, is_done)) => {
             let at = engine.0.clock.now();
             JobStep {
@@ -165,7 +165,7 @@ async fn look(engine: &Engine, now: Timestamp) -> Result<Option<Timestamp>, Erro
             JobStep {
                 id,
                 claims,
-                progress: before,
+                progress: job.progress,
                 goes_on: Some(at.after(PAUSE)),
                 at,
             }
@@ -176,7 +176,7 @@ async fn look(engine: &Engine, now: Timestamp) -> Result<Option<Timestamp>, Erro
 }
 
 /// Does a page. Returns how far the job has come, and whether that is its end.
-async fn advance(engine: &Engine, job: Job) -> Result<(String, bool), Error> {
+async fn advance(engine: &Engine, job: &Job) -> Result<(String, bool), Error> {
     let view = JobView::read(job)?;
     let mut progress = view.progress.clone();
     let filter = &view.task.filter;

@@ -184,7 +184,7 @@ pub struct JobView {
 }
 
 impl JobView {
-    pub(super) fn read(job: Job) -> Result<Self, Error> {
+    pub(super) fn read(job: &Job) -> Result<Self, Error> {
         Ok(Self {
             id: job.id,
             task: read(&job.task)?,
