@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use millwork_core::access::Scope;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -46,6 +46,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::access::Gate;
+use crate::console;
 use crate::engine::Engine;
 use crate::safe::Safe;
 use crate::shelf::Shelf;
@@ -174,7 +175,12 @@ pub fn router(parts: Parts) -> Router {
     let pages: Router<Api> = pages.into();
     // Not in the description: its paths are those of the workflows, and it takes no token.
     let hooks = post(hooks::receive).layer(Observe::new("/hooks/{path}"));
+    // Files and no data: for everybody. What they ask the API for takes a token like any other request.
+    let console = get(console::serve).layer(Observe::new("/console"));
     routes
+        .route("/console", console.clone())
+        .route("/console/", console.clone())
+        .route("/console/{*path}", console)
         .route("/hooks/{*path}", hooks)
         .merge(pages.layer(Observe::new("/docs")))
         .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
