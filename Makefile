@@ -1,7 +1,7 @@
 # The verbs. Each is thin: what it does can be done by hand, and CI does nothing else (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-cluster test-languages cluster check fmt plugins fuzz bench chaos
+.PHONY: help setup run test test-cluster test-languages cluster check fmt plugins fuzz bench chaos ui test-ui
 
 # A shell that was open before rustup came does not know it yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -13,8 +13,14 @@ help: ## Show the verbs
 setup: ## Install what the build needs, or say plainly what is missing
 	@scripts/setup.sh
 
-run: setup ## Build and start it on 127.0.0.1:8002, with everything embedded
+run: setup ui ## Build and start it on 127.0.0.1:8002, with everything embedded
 	cargo run --release --locked --package millwork -- serve
+
+ui: ## Build the console, where Node is there
+	@scripts/ui.sh
+
+test-ui: setup ## Test the console in Chromium
+	@scripts/test-ui.sh
 
 test: setup ## Run every test that needs no broker; starts a PostgreSQL of its own
 	scripts/setup-tests.sh

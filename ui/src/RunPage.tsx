@@ -10,6 +10,7 @@ const SchemaForm = lazy(() => import("./SchemaForm"));
 export default function RunPage({ id }: { id: string }) {
   const client = useQueryClient();
   const [events, setEvents] = useState<RunEvent[]>([]);
+  const [failed, setFailed] = useState<unknown>();
   const [live, setLive] = useState(true);
   const [round, setRound] = useState(0);
   const run = useQuery({ queryKey: ["run", id], queryFn: () => call(`/api/v1/runs/${id}`), refetchInterval: (query) => (query.state.data?.completed_at ? false : 5000) });
@@ -34,8 +35,9 @@ export default function RunPage({ id }: { id: string }) {
     <div className="bar"><State of={data.status} /> of <Link href={`/workflows/${data.workflow_id}`}>{flow.data?.name ?? data.workflow_id}</Link> version {data.workflow_version} · {time(data.created_at)} <span role="status">{live ? "" : "The connection is broken; it is being taken up again."}</span></div>
     <div className="bar">{data.completed_at ? <><Do act={ask("retry", {})}>Retry what failed</Do><Do act={ask("retry", { from: "start" })}>Retry from the start</Do></> : <><Do act={ask("cancel")}>Cancel</Do>{data.status === "paused" ? <Do act={ask("resume")}>Resume</Do> : <Do act={ask("pause")}>Pause</Do>}</>}</div>
     {data.failure && <div className="card problem" role="alert"><b>{data.failure.code}</b> in {data.failure.step ?? "the run"}: {data.failure.message}</div>}
+    <Trouble error={failed} />
     {waits && <div className="card">Waits for <b>{waits.kind}</b> {waits.signal} {waits.step && `in ${waits.step}`} {waits.until && `until ${time(waits.until)}`}
-      {waits.signal && <Suspense><SchemaForm schema={form} label={`Send ${waits.signal}`} send={(body) => void ask(`signals/${waits.signal}`, body)()} /></Suspense>}</div>}
+      {waits.signal && <Suspense><SchemaForm schema={form} label={`Send ${waits.signal}`} send={(body) => ask(`signals/${waits.signal}`, body)().then(() => setFailed(undefined), setFailed)} /></Suspense>}</div>}
     {flow.data && <Suspense><Graph steps={flow.data.steps} now={states(events)} /></Suspense>}
     <h2>Steps</h2>
     {Object.values<any>(data.step_results).map((one) => <div className="card" key={one.step_name}><b>{one.step_name}</b> <State of={one.status} /> attempt {one.attempt} · {time(one.started_at)} – {time(one.completed_at)} {one.failure && <span className="failed">{one.failure.code}: {one.failure.message}</span>}
