@@ -56,5 +56,5 @@ export function locate(text: string, pointer: string): number {
     else { const from = at; while (at < text.length && !/[\s,:\]}]/.test(text[at] as string)) at++; if (at === from) at++; }
   };
   value([]);
-  return found;
+  return Math.min(found, text.length);
 }
