@@ -4,6 +4,7 @@
 
 mod audit;
 mod body;
+mod console;
 mod guard;
 mod health;
 mod hooks;
@@ -46,7 +47,6 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::access::Gate;
-use crate::console;
 use crate::engine::Engine;
 use crate::safe::Safe;
 use crate::shelf::Shelf;

@@ -7,7 +7,6 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
-mod console;
 mod cron;
 pub mod difference;
 pub mod document;

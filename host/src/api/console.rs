@@ -41,7 +41,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
 });
 
 /// Answers a request for a file or a page of the console.
-pub(crate) async fn serve(uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn serve(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().strip_prefix("/console").unwrap_or_default();
     answer(path.trim_start_matches('/'), &headers)
 }
