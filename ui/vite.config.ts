@@ -21,6 +21,11 @@ export default defineConfig({
   plugins: [react(), compressed],
   build: { sourcemap: false, modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   // As the binary says it (host/src/api/console.rs).
-  preview: { headers: { "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" } },
+  preview: {
+    headers: {
+      "content-security-policy":
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    },
+  },
   server: { proxy: { "/api": server, "/docs": server, "/health": server, "/metrics": server } },
 });

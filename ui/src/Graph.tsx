@@ -13,7 +13,42 @@ export default function Graph({ steps, now }: { steps: Step[]; now?: Record<stri
   const nodes = steps.map((step) => {
     const { x, y } = plan.node(step.name);
     const state = now?.[step.name] ?? "pending";
-    return { id: step.name, position: { x: x - 85, y: y - 28 }, sourcePosition: "right" as any, targetPosition: "left" as any, className: `step ${now ? state : ""}`, data: { label: <><b>{step.name}</b><br /><small>{step.type}{now && ` · ${state}`}</small></> } };
+    return {
+      id: step.name,
+      position: { x: x - 85, y: y - 28 },
+      sourcePosition: "right" as any,
+      targetPosition: "left" as any,
+      className: `step ${now ? state : ""}`,
+      data: {
+        label: (
+          <>
+            <b>{step.name}</b>
+            <br />
+            <small>
+              {step.type}
+              {now && ` · ${state}`}
+            </small>
+          </>
+        ),
+      },
+    };
   });
-  return <div className="graph"><ReactFlow key={steps.map((s) => s.name).join()} nodes={nodes} edges={lines.map(([source, target]) => ({ id: `${source}>${target}`, source, target }))} fitView colorMode="system" nodesConnectable={false} nodesDraggable={false} minZoom={0.1}><Background /><Controls showInteractive={false} /></ReactFlow></div>;
+  return (
+    <div className="graph">
+      <ReactFlow
+        key={steps.map((s) => s.name).join()}
+        nodes={nodes}
+        edges={lines.map(([source, target]) => ({ id: `${source}>${target}`, source, target }))}
+        fitView
+        fitViewOptions={{ maxZoom: 1 }}
+        colorMode="system"
+        nodesConnectable={false}
+        nodesDraggable={false}
+        minZoom={0.1}
+      >
+        <Background />
+        <Controls showInteractive={false} />
+      </ReactFlow>
+    </div>
+  );
 }

@@ -9,5 +9,9 @@ const validator: ValidatorType = {
 } as unknown as ValidatorType;
 
 export default function SchemaForm({ schema, send, label }: { schema: any; send: (data: any) => void; label: string }) {
-  return <Form schema={schema} validator={validator} onSubmit={({ formData }) => send(formData ?? {})}><button type="submit">{label}</button></Form>;
+  return (
+    <Form schema={schema} validator={validator} onSubmit={({ formData }) => send(formData ?? {})}>
+      <button type="submit">{label}</button>
+    </Form>
+  );
 }

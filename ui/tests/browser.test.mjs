@@ -13,16 +13,34 @@ const faults = [];
 before(async () => {
   if (skip) return;
   mkdirSync("shots", { recursive: true });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
   page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   page.setDefaultTimeout(15_000);
-  page.on("console", (message) => message.type() === "error" && faults.push(`${message.text()} ${message.location().url}`));
+  page.on(
+    "console",
+    (message) => message.type() === "error" && faults.push(`${message.text()} ${message.location().url}`),
+  );
 });
 after(() => browser?.close());
 async function look(name) {
   await page.screenshot({ path: `shots/${name}.png` });
   const found = await page.evaluate(`${axe}; axe.run({ runOnly: ["wcag2a", "wcag2aa"] })`);
-  assert.deepEqual(found.violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`), [], name);
+  assert.deepEqual(
+    found.violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`),
+    [],
+    name,
+  );
 }
 test("the first workflow takes two clicks, and its run is watched to its end", { skip }, async () => {
   await page.goto(`${base}/console/`);
@@ -35,8 +53,18 @@ test("the first workflow takes two clicks, and its run is watched to its end", {
   await look("run");
 });
 test("an approval is given by the form", { skip }, async () => {
-  const post = async (path, body) => (await fetch(base + path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })).json();
-  const made = await post("/api/v1/workflows", { name: "asked", steps: [{ name: "ask", type: "signal.approval", config: { name: "go", question: "Shall it?" } }] });
+  const post = async (path, body) =>
+    (
+      await fetch(base + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      })
+    ).json();
+  const made = await post("/api/v1/workflows", {
+    name: "asked",
+    steps: [{ name: "ask", type: "signal.approval", config: { name: "go", question: "Shall it?" } }],
+  });
   const { run_id } = await post("/api/v1/trigger", { workflow_id: made.workflow_id, payload: {} });
   await page.goto(`${base}/console/runs/${run_id}`);
   await page.getByLabel("Decision").selectOption({ label: "approved" });
