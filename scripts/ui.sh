@@ -6,5 +6,6 @@ if ! command -v npm >/dev/null 2>&1; then
     echo "The console is not built: there is no npm here. Everything else works; install Node 20 or newer to have it." >&2
     exit 0
 fi
-[ -d node_modules ] && [ node_modules -nt package-lock.json ] || { npm ci; touch node_modules; }
+# Not `npm ci`, which misses a package for Windows that npm itself leaves out of the lock file; what is installed is what the lock file says.
+[ -d node_modules ] && [ node_modules -nt package-lock.json ] || { npm install --no-save; touch node_modules; }
 npm run build
