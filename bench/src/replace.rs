@@ -249,13 +249,24 @@ async fn until_loaded(api: &mut Api) -> Result<()> {
     }
 }
 
-/// What the server refuses when all is over is a problem: the last version is as good as the first.
+/// What the server still refuses when all is over is a problem: the last version is as good as the first. A file that was
+/// being written over when the server looked is refused until it looks again.
 async fn refused(api: &mut Api, problems: &mut Problems) -> Result<()> {
-    let list = plugins(api).await?;
-    for file in list["refused"].as_array().into_iter().flatten() {
-        problems.add(format!("the server refuses a version: {file}"));
+    let deadline = Instant::now() + LOAD_PATIENCE;
+    loop {
+        let list = plugins(api).await?;
+        let refused = list["refused"].as_array().cloned().unwrap_or_default();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            for file in refused {
+                problems.add(format!("the server refuses a version: {file}"));
+            }
+            return Ok(());
+        }
+        tokio::time::sleep(LOAD_BEAT).await;
     }
-    Ok(())
 }
 
 /// How a run went.
