@@ -9,6 +9,7 @@
 
 mod alone;
 mod announcer;
+mod attempt;
 mod claims;
 mod committer;
 mod control;
@@ -20,8 +21,10 @@ mod family;
 mod follow;
 mod hooks;
 mod jobs;
+mod journal;
 mod limits;
 mod outside;
+mod prelude;
 mod recent;
 mod registry;
 mod retention;
@@ -48,7 +51,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millwork_bus::{Bus, WorkItem};
-use millwork_core::event::{Event, Record, Seq};
 use millwork_core::graph::Graph;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::limits::Limits;
@@ -56,7 +58,7 @@ use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 use millwork_plugin::PluginRuntime;
 use millwork_store::limits::Turn;
-use millwork_store::{Commit, RunCounts, RunQuery, RunRow, Store};
+use millwork_store::{RunCounts, RunQuery, RunRow, Store};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -68,6 +70,7 @@ use announcer::Announcer;
 use claims::Claims;
 use committer::Committer;
 use definitions::Definitions;
+use journal::Loaded;
 use recent::Recent;
 use registry::{Registry, Reserved};
 use schedule::Schedule;
@@ -148,6 +151,8 @@ struct Parts {
     /// Who wants to know of everything that happens to a run.
     watchers: Arc<Waiters>,
     tasks: TaskTracker,
+    /// Whether this process executes runs.
+    is_executing: AtomicBool,
     is_closing: AtomicBool,
 }
 
@@ -211,6 +216,7 @@ impl Engine {
             waiters: Waiters::default(),
             watchers,
             tasks: TaskTracker::new(),
+            is_executing: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         }));
         if claims.timeout().is_some() {
@@ -222,6 +228,7 @@ impl Engine {
     /// Starts to bring due runs to the bus, for this process's own workers: [`crate::worker`] executes them. Without it, the
     /// engine creates runs and answers questions, and others execute.
     pub fn start_executing(&self) {
+        self.0.is_executing.store(true, Ordering::Relaxed);
         match self.0.claims.timeout() {
             Some(timeout) => {
                 tokio::spawn(shared::claim_ahead(self.clone(), timeout));
@@ -434,74 +441,5 @@ impl Engine {
             place.keep();
         }
         has_room
-    }
-
-    async fn load(&self, id: RunId) -> Result<Option<Loaded>, Error> {
-        self.load_with(id, Seq::MAX).await
-    }
-
-    /// Reads a run, and of its journal at least what stands from a place on.
-    async fn load_with(&self, id: RunId, from: Seq) -> Result<Option<Loaded>, Error> {
-        let unreadable = |detail: String| Error::Journal { run: id, detail };
-        let known = self.0.recent.find(id, from);
-        // The last that is known is read again: that it is there says that the run is.
-        let first = known.as_ref().map_or(0, |run| run.next_seq() - 1);
-        let texts = self.0.store.load_journal(id, first).await?;
-        if texts.is_empty() {
-            return Ok(None);
-        }
-        let records: Vec<Record> = texts
-            .iter()
-            .map(|text| Record::decode(text))
-            .collect::<Result<_, _>>()
-            .map_err(|error| unreadable(error.to_string()))?;
-        let run = match known {
-            None => Run::fold(id, &records).map_err(|error| unreadable(error.to_string()))?,
-            Some(mut run) => {
-                records[1..].iter().for_each(|record| run.apply(record));
-                run
-            }
-        };
-        self.0.recent.keep(&run);
-        let entries = texts.into_iter().zip(records);
-        let journal = entries.map(|(text, record)| Entry {
-            text,
-            event: record.event,
-        });
-        Ok(Some(Loaded {
-            run,
-            first,
-            journal: journal.collect(),
-        }))
-    }
-}
-
-/// A run, and the end of the journal that it was read from.
-struct Loaded {
-    run: Run,
-    /// Where that end begins.
-    first: Seq,
-    journal: Vec<Entry>,
-}
-
-/// A record of a journal.
-struct Entry {
-    /// As it is written.
-    text: String,
-    /// What it says.
-    event: Event,
-}
-
-/// The commit that advances a run by some records. One that ends it gives back what it held.
-fn advance(run: &Run, first_seq: u32, records: &[Record], due_at: Option<Timestamp>) -> Commit {
-    Commit {
-        run: run.id(),
-        first_seq,
-        records: records.iter().map(Record::encode).collect(),
-        summary: run.summary(),
-        due_at,
-        keeps_due: false,
-        passage: limits::leaving(run, records.last().map_or(Timestamp::EPOCH, |last| last.at)),
-        new: None,
     }
 }

@@ -5,7 +5,7 @@
 
 mod admission;
 mod attempts;
-mod held;
+pub(super) mod held;
 mod order;
 
 use std::collections::VecDeque;
@@ -26,9 +26,10 @@ use millwork_store::{Commit, Renewal};
 
 use super::claims::Kept;
 use super::execution::Taken;
+use super::journal::{Loaded, advance};
 use super::registry::Handle;
 use super::schedule::Soon;
-use super::{Engine, Error, Loaded, advance};
+use super::{Engine, Error};
 use crate::clock::Clock;
 use crate::telemetry;
 use attempts::UnderWay;
@@ -196,7 +197,7 @@ impl<'e> Driver<'e> {
             let now = self.engine.0.clock.now();
             let mut gathered = self.decide_on(&mut orders, now);
             if gathered.records.is_empty()
-                && (self.held.is_empty() || self.are_pure(&gathered.effects))
+                && (self.held.is_empty() || self.engine.are_pure(&gathered.effects))
             {
                 self.begin(gathered.effects);
                 if orders.is_empty() {
@@ -286,19 +287,10 @@ impl<'e> Driver<'e> {
             && !decision.records.is_empty()
             && !decision.records.iter().any(is_start)
             && !decision.effects.is_empty()
-            && self.are_pure(&decision.effects)
+            && self.engine.are_pure(&decision.effects)
             && self
                 .held
                 .takes(&decision.records, now, options.record_start_after)
-    }
-
-    /// Whether carrying these out acts on nothing.
-    fn are_pure(&self, effects: &[Effect]) -> bool {
-        let plugins = &self.engine.0.plugins;
-        effects.iter().all(|effect| match effect {
-            Effect::InvokePlugin(invoke) => plugins.is_pure(&invoke.pin.digest),
-            Effect::StartRun(_) | Effect::CancelRun { .. } | Effect::StopAttempts => false,
-        })
     }
 
     fn resync(&self) -> Command {
@@ -436,7 +428,7 @@ impl<'e> Driver<'e> {
 }
 
 /// Tells the metrics what has happened.
-fn count(event: &Event) {
+pub(super) fn count(event: &Event) {
     let status = match event {
         Event::StepSucceeded { .. } => "success",
         Event::StepFailed { .. } => "failed",

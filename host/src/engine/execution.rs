@@ -9,9 +9,10 @@ use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
 
 use super::driver::Driver;
+use super::journal::Loaded;
 use super::registry::Handle;
 use super::schedule::Soon;
-use super::{Engine, Error, Loaded, shared};
+use super::{Engine, Error, shared};
 
 /// How long a run is left alone whose journal or definition the store did not give.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

@@ -12,8 +12,9 @@ use millwork_core::time::Timestamp;
 use millwork_store::limits::Outcome;
 use millwork_store::{Commit, Committed, Due};
 
+use super::journal::advance;
 use super::limits::{Asks, cancel_for_lack_of_room, entering, refusal};
-use super::{Engine, Error, RunView, advance};
+use super::{Engine, Error, RunView};
 use crate::telemetry;
 
 /// Who has to be told of a signal.

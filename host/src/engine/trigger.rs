@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::definitions::Compiled;
 use super::limits::{Asks, cancel_for_lack_of_room, entering, refusal};
+use super::prelude::Prelude;
 use super::registry::Reserved;
 use super::{Engine, Error};
 use crate::{random, telemetry};
@@ -155,9 +156,15 @@ impl Engine {
             is_newest,
             idempotency,
         };
-        // In hand before it is written, so that nobody who reads the store takes it up beside us.
-        let place = self.0.registry.reserve(id);
-        match self.create(newcomer, Some(place)).await? {
+        let begun = match self.play(id, &newcomer.created, &compiled.graph, at) {
+            Some(prelude) => self.create_with(newcomer, prelude).await?,
+            None => {
+                // In hand before it is written, so that nobody who reads the store takes it up beside us.
+                let place = self.0.registry.reserve(id);
+                self.create(newcomer, Some(place)).await?
+            }
+        };
+        match begun {
             Some(begun) => Ok(begun),
             // The random part of the identifier has come up twice. It has not happened yet.
             None => Err(Error::Store(millwork_store::Error::Damaged {
@@ -221,14 +228,7 @@ impl Engine {
             due_at: Some(parts.claims.in_hand(at, at)),
             keeps_due: false,
             passage,
-            new: Some(NewRun {
-                workflow: created.workflow,
-                version: created.version,
-                is_newest,
-                created_at: at,
-                idempotency,
-                labels: created.labels.clone(),
-            }),
+            new: Some(new_run(&created, at, is_newest, idempotency)),
         };
         let committed = match parts.committer.commit(commit).await {
             Ok(committed) => committed,
@@ -239,26 +239,80 @@ impl Engine {
                 return Err(error.into());
             }
         };
-        if self.take_in(&committed) {
-            metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
-        }
-        match committed {
+        match &committed {
             Committed::Written => {
                 if let Some(place) = place {
                     let known = Known::Begun(Begun { created, at });
                     self.hand_on_new(place, WorkItem { run: id, known });
                 }
-                Ok(Some(BegunAs::New(id)))
             }
-            Committed::Passed(passed) => {
-                self.hand_on_bound(place, &mut run, graph, &passed, at);
-                Ok(Some(BegunAs::New(id)))
+            Committed::Passed(passed) => self.hand_on_bound(place, &mut run, graph, passed, at),
+            Committed::Outdated
+            | Committed::Replayed { .. }
+            | Committed::Full(_)
+            | Committed::Conflict => {}
+        }
+        self.begun_as(id, committed)
+    }
+
+    /// Writes a new run with what has been played of it, and leaves it where that ends. Nothing where its identifier exists.
+    async fn create_with(
+        &self,
+        newcomer: Newcomer<'_>,
+        prelude: Prelude,
+    ) -> Result<Option<BegunAs>, Error> {
+        let parts = &self.0;
+        let Newcomer {
+            id,
+            at,
+            created,
+            is_newest,
+            idempotency,
+            ..
+        } = newcomer;
+        let Some(held) = parts.registry.enter(id) else {
+            return Ok(None);
+        };
+        let stands = self.due_after_prelude(&prelude, at);
+        let event = Event::RunCreated(Arc::clone(&created));
+        let mut records = vec![Record { at, event }.encode()];
+        records.extend(prelude.records.iter().map(Record::encode));
+        let commit = Commit {
+            run: id,
+            first_seq: 0,
+            records,
+            summary: prelude.run.summary(),
+            due_at: stands.0,
+            keeps_due: false,
+            passage: None,
+            new: Some(new_run(&created, at, is_newest, idempotency)),
+        };
+        let committed = match parts.committer.commit(commit).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                drop(held);
+                parts.backlog.note();
+                return Err(error.into());
             }
+        };
+        if committed == Committed::Written {
+            self.leave_prelude(held, &prelude, stands);
+        }
+        self.begun_as(id, committed)
+    }
+
+    /// What a new run came to in the store.
+    fn begun_as(&self, id: RunId, committed: Committed) -> Result<Option<BegunAs>, Error> {
+        if self.take_in(&committed) {
+            metrics::counter!(telemetry::RUNS_TRIGGERED).increment(1);
+        }
+        match committed {
+            Committed::Written | Committed::Passed(_) => Ok(Some(BegunAs::New(id))),
             Committed::Outdated => Ok(Some(BegunAs::Outdated)),
             Committed::Replayed { run, fingerprint } => Ok(Some(BegunAs::Known(run, fingerprint))),
             Committed::Full(full) => {
                 metrics::counter!(telemetry::RUNS_REFUSED).increment(1);
-                Err(refusal(&full, parts.options.limit_queue_max))
+                Err(refusal(&full, self.0.options.limit_queue_max))
             }
             Committed::Conflict => Ok(None),
         }
@@ -316,6 +370,23 @@ impl Engine {
             });
         }
         Ok(())
+    }
+}
+
+/// What the row of a new run says for good.
+fn new_run(
+    created: &RunCreated,
+    at: Timestamp,
+    is_newest: bool,
+    idempotency: Option<Idempotency>,
+) -> NewRun {
+    NewRun {
+        workflow: created.workflow,
+        version: created.version,
+        is_newest,
+        created_at: at,
+        idempotency,
+        labels: created.labels.clone(),
     }
 }
 

@@ -52,17 +52,18 @@ fn host(permits: &Arc<Semaphore>, commit_elision: bool) -> Harness {
     })
 }
 
-/// A run whose first step is done and whose second one, which acts on nothing, is under way.
+/// A run that has acted, whose next step is done and whose third one, both of which act on nothing, is under way.
 async fn begun(host: &Harness) -> RunId {
     let id = host
         .create(workflow(&json!([
+            {"name": "first", "type": "echo"},
             {"name": "a", "type": "calc", "config": {"n": 1}},
             {"name": "b", "type": "slow", "config": {"n": "${a.n + 1}"}},
             {"name": "c", "type": "act", "config": {"n": "${b.n + 1}"}},
         ])))
         .await;
     let run = host.trigger(id, json!({})).await;
-    called(host, run, 2).await;
+    called(host, run, 3).await;
     run
 }
 
@@ -87,7 +88,7 @@ async fn a_pure_result_is_written_with_what_follows_and_what_acts_finds_everythi
     let view = host.run(run).await;
     assert!(!is_done(&view, "a"), "it is held: {:?}", view.run);
     permits.add_permits(1);
-    called(&host, run, 3).await;
+    called(&host, run, 4).await;
     let view = host.run(run).await;
     assert!(
         is_done(&view, "a") && is_done(&view, "b"),
@@ -158,7 +159,7 @@ async fn a_signal_that_comes_in_between_loses_nothing_and_repeats_nothing() {
     host.settle().await;
     permits.add_permits(2);
     host.succeeded(run).await;
-    assert_eq!(host.plugins.calls().len(), 3, "{:?}", host.plugins.calls());
+    assert_eq!(host.plugins.calls().len(), 4, "{:?}", host.plugins.calls());
 }
 
 #[tokio::test]
@@ -172,7 +173,7 @@ async fn a_cancellation_ends_a_run_whose_results_are_held() {
         .expect("it can be cancelled");
     permits.add_permits(2);
     host.settle().await;
-    assert_eq!(host.plugins.calls().len(), 2, "nothing is begun after it");
+    assert_eq!(host.plugins.calls().len(), 3, "nothing is begun after it");
     host.clock.advance(Duration::from_secs(60));
     host.settle().await;
     let view = host.run(run).await;

@@ -18,6 +18,7 @@ mod language_in_memory;
 mod limits_in_memory;
 mod plugins;
 mod polling;
+mod prelude_in_memory;
 mod process;
 mod schedules_in_memory;
 mod signals_in_memory;

@@ -7,8 +7,9 @@ use millwork_store::limits::Outcome;
 use millwork_store::{Commit, Committed, Due};
 
 use super::{Driver, STORE_PAUSE_FIRST};
+use crate::engine::Error;
+use crate::engine::journal::advance;
 use crate::engine::limits::{Asks, cancel_for_lack_of_room, entering};
-use crate::engine::{Error, advance};
 use crate::telemetry;
 
 impl Driver<'_> {

@@ -2,12 +2,11 @@
 
 use millwork_core::command::AttemptReturned;
 use millwork_core::effect::{Effect, InvokePlugin, StartRun};
-use millwork_core::event::LogLine;
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
-use millwork_plugin::{Invocation, Reply};
 
 use super::Driver;
+use crate::engine::attempt::Attempt;
 use crate::random;
 
 /// An attempt that is being made.
@@ -45,54 +44,18 @@ impl Driver<'_> {
         if self.under_way.iter().any(is_it) {
             return;
         }
-        let InvokePlugin {
-            step,
-            attempt,
-            round,
-            key,
-            pin,
-            config,
-            timeout,
-            resumed,
-        } = invoke;
+        let plugin = invoke.pin.digest;
         let started_at = parts.clock.now();
-        let plugin = pin.digest;
-        let call = Invocation {
-            plugin,
-            action: pin.action,
-            config,
-            timeout,
-            now: started_at,
-            run: self.run.id(),
-            workflow: self.graph.name.clone(),
-            step: step.name.to_string(),
-            iteration: step.iteration,
-            attempt,
-            idempotency_key: key,
-            resumed,
-        };
-        let is_recorded = self.run.step(&step).is_some();
+        let attempt = Attempt::of(invoke, self.run.id(), &self.graph, started_at);
+        let is_recorded = self.run.step(&attempt.step).is_some();
         let record_at = (!is_recorded).then(|| started_at.after(parts.options.record_start_after));
         self.under_way.push(UnderWay {
-            step: step.clone(),
-            attempt,
+            step: attempt.step.clone(),
+            attempt: attempt.attempt,
             is_pure: parts.plugins.is_pure(&plugin),
             record_at,
         });
-        let plugins = &parts.plugins;
-        self.attempts.push(Box::pin(async move {
-            let Reply { result, log } = plugins.invoke(call).await;
-            let log = log.into_iter().map(LogLine::from).collect();
-            AttemptReturned {
-                step,
-                attempt,
-                round,
-                started_at,
-                result,
-                log,
-                chance: random::chance(),
-            }
-        }));
+        self.attempts.push(Box::pin(attempt.make(&*parts.plugins)));
     }
 
     /// Creates the run that a step is. It is an attempt like any other, and may be made twice.

@@ -11,10 +11,10 @@ use millwork_core::event::{Event, Record, Seq};
 use millwork_core::time::Timestamp;
 
 /// Records that are held back at most: what a crash may take of one run.
-const RECORDS_MAX: usize = 64;
+pub(in crate::engine) const RECORDS_MAX: usize = 64;
 
 /// Bytes of output that are held back at most.
-const OUTPUT_MAX_BYTES: usize = 256 << 10;
+pub(in crate::engine) const OUTPUT_MAX_BYTES: usize = 256 << 10;
 
 /// What was decided and is not written yet.
 #[derive(Debug, Default)]
@@ -74,7 +74,8 @@ impl Held {
     }
 }
 
-fn output_bytes(records: &[Record]) -> usize {
+/// How much output is in these.
+pub(in crate::engine) fn output_bytes(records: &[Record]) -> usize {
     let of = |record: &Record| match &record.event {
         Event::StepSucceeded { output, .. } => output.text().len(),
         _ => 0,
