@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Options;
@@ -49,6 +50,9 @@ pub(super) fn open_to_read(path: &Path, options: Options) -> rusqlite::Result<Co
 fn set_up(connection: &Connection, cache_kib: u32, mmap_bytes: u64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // A plan depends on the statement alone. Otherwise one with a bound LIMIT is compiled anew for every new value of anything that is bound,
+    // should another plan suit it better; ours name their index, and have no other.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // SQLite takes a negative number as KiB, a positive one as pages.
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.pragma_update(
