@@ -22,6 +22,7 @@ mod hooks;
 mod jobs;
 mod limits;
 mod outside;
+mod over_time;
 mod recent;
 mod registry;
 mod retention;
