@@ -10,6 +10,11 @@ import { useTheme } from "./theme.ts";
 
 const [WIDTH, HEIGHT] = [184, 58];
 
+const HANDLES = [
+  { type: "source" as const, position: Position.Right, x: WIDTH, y: HEIGHT / 2 },
+  { type: "target" as const, position: Position.Left, x: 0, y: HEIGHT / 2 },
+];
+
 type Places = {
   nodes: { id: string; x: number; y: number; name: string; type: string; part: string }[];
   arrows: [string, string][];
@@ -51,7 +56,6 @@ export default function Graph({
   const shape = JSON.stringify(
     parts(definition).map(([part, steps]) => [part, steps.map(({ name, type, needs }) => [name, type, needs])]),
   );
-  // biome-ignore lint: the places depend on the shape alone, and not on what is typed into a configuration.
   const { nodes, arrows } = useMemo(() => place(definition), [shape]);
   const shown = nodes.map(({ id, x, y, name, type, part }) => {
     const result = results?.[name];
@@ -60,6 +64,11 @@ export default function Graph({
     return {
       id,
       position: { x: x - WIDTH / 2, y: y - HEIGHT / 2 },
+      // Said and not measured: a node that is drawn anew is hidden until it was measured.
+      width: WIDTH,
+      height: HEIGHT,
+      measured: { width: WIDTH, height: HEIGHT },
+      handles: HANDLES,
       sourcePosition: Position.Right,
       targetPosition: Position.Left,
       className: `step ${state} ${part ? "apart" : ""} ${name === chosen ? "chosen" : ""}`,
@@ -77,7 +86,6 @@ export default function Graph({
           </>
         ),
       },
-      style: { width: WIDTH, height: HEIGHT },
     };
   });
   return (

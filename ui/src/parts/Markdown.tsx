@@ -57,7 +57,7 @@ function Block({ text }: { text: string }) {
   return <p>{inline(lines.join(" "))}</p>;
 }
 
-function inline(text: string): ReactNode[] {
+export function inline(text: string): ReactNode[] {
   return text.split(/(`[^`]+`|\[[^\]]+\]\([^)]+\)|\*\*[^*]+\*\*)/).map((part, at) => {
     if (part.startsWith("`")) return <code key={at}>{part.slice(1, -1)}</code>;
     if (part.startsWith("**")) return <b key={at}>{part.slice(2, -2)}</b>;

@@ -1,9 +1,20 @@
 /** A form made from a JSON Schema. */
 import Form from "@rjsf/core";
-import type { RJSFSchema, UiSchema } from "@rjsf/utils";
+import type { DescriptionFieldProps, RJSFSchema, UiSchema } from "@rjsf/utils";
 import { type ReactNode, useMemo } from "react";
 import type { Schema } from "../api/types.ts";
+import { inline } from "./Markdown.tsx";
 import { validator } from "./validator.ts";
+
+/** Descriptions may name things in backticks. */
+function Description({ id, description }: DescriptionFieldProps) {
+  if (!description) return null;
+  return (
+    <p id={id} className="field-description">
+      {typeof description === "string" ? inline(description) : description}
+    </p>
+  );
+}
 
 export default function SchemaForm({
   schema,
@@ -32,6 +43,7 @@ export default function SchemaForm({
       uiSchema={look}
       formData={value}
       validator={validator}
+      templates={{ DescriptionFieldTemplate: Description }}
       noHtml5Validate
       showErrorList={false}
       tagName={send ? "form" : ("div" as "form")}

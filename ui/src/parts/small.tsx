@@ -31,9 +31,7 @@ export function Time({ at }: { at?: string | null }) {
 export function Id({ of, to }: { of: string; to?: string }) {
   const short = <code title={of}>{of.length > 16 ? `${of.slice(0, 8)}…${of.slice(-6)}` : of}</code>;
   return to ? (
-    <Link href={to} aria-label={of}>
-      {short}
-    </Link>
+    <Link href={to}>{short}</Link>
   ) : (
     short
   );

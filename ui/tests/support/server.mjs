@@ -10,6 +10,9 @@ const BIN = process.env.MILLWORK_BIN;
 /** Debug builds on a busy machine compile their plugins for a while at the first start. */
 const START_MAX_MS = 120_000;
 
+/** What this is run with says nothing to the server, which refuses variables that it does not know. */
+const OUTSIDE = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MILLWORK_")));
+
 export const skip = BIN ? false : "MILLWORK_BIN is not set; use make test-ui";
 
 async function freePort() {
@@ -38,7 +41,7 @@ export class Server {
   async run() {
     const log = openSync(join(this.folder, "log"), "a");
     const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data-dir", join(this.folder, "data")];
-    this.process = spawn(BIN, args, { stdio: ["ignore", log, log], env: { ...process.env, ...this.env } });
+    this.process = spawn(BIN, args, { stdio: ["ignore", log, log], env: { ...OUTSIDE, ...this.env } });
     const ended = new Promise((_, fail) => {
       this.process.once("exit", (code) => fail(new Error(`the server ended with ${code}:\n${this.log()}`)));
     });

@@ -134,10 +134,17 @@ function approval(config: Record<string, unknown>): Schema {
     required: ["decision"],
     properties: {
       decision: { title: "Decision", type: "string", enum: ["approved", "rejected"] },
-      ...(form && { data: { title: "What has to be filled in", type: "object", ...form } }),
       by: { type: "string", title: "By" },
       comment: { type: "string", title: "Comment" },
     },
+    // A rejection need not fill in the form.
+    ...(form && {
+      if: { properties: { decision: { const: "approved" } }, required: ["decision"] },
+      then: {
+        required: ["data"],
+        properties: { data: { title: "What has to be filled in", type: "object", default: {}, ...form } },
+      },
+    }),
   };
 }
 

@@ -13,7 +13,7 @@ type Verb = (typeof VERBS)[number];
 const SIDE_BY_SIDE = 4;
 
 /** Buttons for the runs that were ticked. */
-export function Chosen({ chosen, clear }: { chosen: Set<string>; clear: () => void }) {
+export function Chosen({ chosen, clear }: { chosen: ReadonlySet<string>; clear: () => void }) {
   const [said, setSaid] = useState("");
   const [progress, setProgress] = useState<[number, number]>();
   const client = useQueryClient();
@@ -182,12 +182,16 @@ function JobCard({ job }: { job: Job }) {
       {job.status === "running" ? (
         <progress aria-label="Progress" />
       ) : (
-        <progress aria-label="Progress" value={over} max={Math.max(job.found, 1)} />
+        <progress aria-label="Progress" value={job.dry_run ? 1 : over} max={job.dry_run ? 1 : Math.max(job.found, 1)} />
       )}
       <p>
-        {job.found.toLocaleString()} found, {job.done.toLocaleString()} {job.dry_run ? "would be done" : "done"},{" "}
-        {job.skipped.toLocaleString()} skipped{skipped.length > 0 && ` (${skipped.join("; ")})`},{" "}
-        {job.failed.toLocaleString()} failed
+        {job.found.toLocaleString()} found
+        {!job.dry_run && (
+          <>
+            , {job.done.toLocaleString()} done, {job.skipped.toLocaleString()} skipped
+            {skipped.length > 0 && ` (${skipped.join("; ")})`}, {job.failed.toLocaleString()} failed
+          </>
+        )}
       </p>
       {job.failures.map((one) => (
         <p key={one.run_id}>

@@ -2,9 +2,8 @@
  * The list of runs as far as it was scrolled: pages that are read once, the newest put before them as they come, and those that are
  * looked at read again. So it costs the same however long the list is.
  */
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { address, call, type Problem, problemOf } from "../../api/client.ts";
-import { bearer } from "../../api/token.ts";
 import type { Page, RunItem } from "../../api/types.ts";
 
 const PAGE = 200;
@@ -159,7 +158,8 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
     const turn = current.current;
     void append(() => current.current === turn);
   }, [append]);
-  return { rows, isComplete, isLoading, error: bearer() || error?.status !== 401 ? error : undefined, more, again: () => setRound(round + 1) };
+  const again = useCallback(() => setRound((now) => now + 1), []);
+  return useMemo(() => ({ rows, isComplete, isLoading, error, more, again }), [rows, isComplete, isLoading, error, more, again]);
 }
 
 /** `URLSearchParams` as an object keeps one of several values: labels are sent as one list each. */

@@ -12,7 +12,7 @@ export function bySchema(schema: Schema, config: Record<string, unknown>): { sch
     if (fits(of, config[name])) properties[name] = of;
     else left.push(name);
   }
-  return { schema: { ...schema, properties, required: without(schema.required, left), additionalProperties: true }, left };
+  return { schema: { ...schema, description: undefined, properties, required: without(schema.required, left), additionalProperties: true }, left };
 }
 
 function without(required: unknown, left: string[]): string[] | undefined {
