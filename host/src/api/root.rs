@@ -90,5 +90,9 @@ pub(super) async fn problem_page(Id(slug): Id<String>) -> Result<Response, Probl
 
 fn page(text: &'static str) -> Response {
     let content_type = HeaderValue::from_static("text/markdown; charset=utf-8");
-    respond(StatusCode::OK, content_type, Bytes::from_static(text.as_bytes()))
+    respond(
+        StatusCode::OK,
+        content_type,
+        Bytes::from_static(text.as_bytes()),
+    )
 }

@@ -48,6 +48,8 @@ export default function SchemaForm({
       showErrorList={false}
       tagName={send ? "form" : ("div" as "form")}
       onChange={({ formData }) => change?.(formData)}
+      // Shown at its place; without this the form library complains on the console too.
+      onError={() => {}}
       onSubmit={({ formData }) => send?.(formData ?? {})}
     >
       {send ? (

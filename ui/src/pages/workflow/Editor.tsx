@@ -80,7 +80,7 @@ export default function Editor({
           lintGutter(),
           check,
           EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ "aria-label": "Definition", spellcheck: "false" }),
+          EditorView.contentAttributes.of({ "aria-label": "Definition", spellcheck: "false", tabindex: "0" }),
           keymap.of([
             { key: "Mod-s", preventDefault: true, run: () => (now.current.save(), true) },
             // Escape, then Tab leaves the editor, for those who use no mouse.
