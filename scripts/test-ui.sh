@@ -1,23 +1,42 @@
 #!/bin/sh
-# Tests the console in a real browser, on a server of its own with an empty folder.
+# Tests the console in a real browser, on servers of its own with empty folders. Fetches npm's packages, and Debian's Node and Chromium
+# where they are missing. The pictures that it takes are in ui/shots.
 set -eu
 cd "$(dirname "$0")/.."
-command -v npm >/dev/null 2>&1 || { echo "Node 20 or newer is needed to test the console." >&2; exit 1; }
-if ! command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1; then
-    [ "$(id -u)" = 0 ] || { echo "Chromium is needed: install it, or say where it is (CHROMIUM)." >&2; exit 1; }
-    apt-get update && apt-get install -y chromium
-fi
+target=${CARGO_TARGET_DIR:-target}
+case $target in /*) ;; *) target=$PWD/$target ;; esac
+
+say() { printf 'test-ui: %s\n' "$*" >&2; }
+
+fail() {
+  say "$*"
+  exit 1
+}
+
+# need COMMAND PACKAGES WHAT-FOR
+need() {
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing $2"
+    # Unquoted: several words.
+    # shellcheck disable=SC2086
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 ||
+      fail "apt-get could not install $2"
+  else
+    fail "there is no $1, $3: on Debian, sudo apt-get install $2"
+  fi
+}
+
+need npm "nodejs npm" "with which the console is built"
+[ "$(node --version | sed 's/^v\([0-9]*\).*/\1/')" -ge 20 ] || fail "Node $(node --version) is too old: install Node 20 or newer"
+# fonts: without any, a browser shows boxes.
+[ -n "${CHROMIUM:-}" ] || need chromium "chromium fonts-dejavu-core" "in which the console is tested"
+CHROMIUM=$(command -v "${CHROMIUM:-chromium}") || fail "there is no $CHROMIUM, which CHROMIUM names"
+export CHROMIUM MILLWORK_BIN="$target/debug/millwork"
+
 scripts/ui.sh
 cargo build --workspace --bins --locked
-data=$(mktemp -d)
-port=${MILLWORK_TEST_PORT:-8473}
-"${CARGO_TARGET_DIR:-target}/debug/millwork" serve --listen "127.0.0.1:$port" --data-dir "$data" >"$data/log" 2>&1 &
-server=$!
-trap 'kill "$server" 2>/dev/null || :; rm -rf "$data"' EXIT
-for _ in $(seq 120); do
-    [ -d "/proc/$server" ] || { cat "$data/log" >&2; exit 1; }
-    node -e "fetch('http://127.0.0.1:$port/health').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))" && break
-    sleep 1
-done
 cd ui
-MILLWORK_CONSOLE="http://127.0.0.1:$port" node --test tests/*.test.mjs
+rm -rf shots
+# One file after the other: they share the machine.
+node --test --test-concurrency=1 tests/

@@ -117,6 +117,7 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(read(routes!(runs::show)))
         .routes(read(routes!(runs::events)))
         .routes(read(routes!(stats::stats)))
+        .routes(read(routes!(stats::history)))
         .routes(read(routes!(runs::logs)))
         .routes(write(routes!(runs::cancel)))
         .routes(write(routes!(runs::kill)))

@@ -24,6 +24,7 @@ mod jobs;
 mod journal;
 mod limits;
 mod outside;
+mod over_time;
 mod prelude;
 mod recent;
 mod registry;

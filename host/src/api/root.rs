@@ -57,9 +57,15 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     )
 }
 
+/// What is said about the codes with which runs fail: one page for all of them.
+const FAILED_RUNS: (&str, &str) = (
+    "failed-runs",
+    include_str!("../../../docs/guide/failures.md"),
+);
+
 /// Read about a problem
 ///
-/// The page that a problem's `type` leads to.
+/// The page that a problem's `type` leads to; under `failed-runs` the page about the codes with which runs fail.
 #[utoipa::path(
     get,
     path = "/docs/errors/{kind}",
@@ -69,16 +75,24 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     responses((status = 200, description = "The page, in Markdown", body = String, content_type = "text/markdown"), UnknownRoute),
 )]
 pub(super) async fn problem_page(Id(slug): Id<String>) -> Result<Response, Problem> {
+    let (failed_runs, text) = FAILED_RUNS;
+    if slug == failed_runs {
+        return Ok(page(text));
+    }
     let kind = Kind::find(&slug).ok_or_else(|| {
         Problem::new(
             Kind::UnknownRoute,
             format!("there is no kind of problem \"{slug}\""),
         )
     })?;
+    Ok(page(kind.text()))
+}
+
+fn page(text: &'static str) -> Response {
     let content_type = HeaderValue::from_static("text/markdown; charset=utf-8");
-    Ok(respond(
+    respond(
         StatusCode::OK,
         content_type,
-        Bytes::from_static(kind.text().as_bytes()),
-    ))
+        Bytes::from_static(text.as_bytes()),
+    )
 }

@@ -121,6 +121,7 @@ macro_rules! conformance {
                 lists::a_list_of_nothing_is_empty,
                 lists::unfinished_runs_are_counted,
                 lists::counts_follow_every_change,
+                lists::runs_are_counted_over_time,
                 due::the_soonest_come_first_and_ties_go_by_run,
                 due::only_what_is_due_before_the_bound_is_listed,
                 due::pages_of_due_runs_follow_each_other,

@@ -18,6 +18,7 @@ mod counts;
 mod error;
 mod job;
 pub mod limits;
+mod over_time;
 mod plugin;
 mod registry;
 mod run;
@@ -39,6 +40,7 @@ pub use crate::error::Error;
 pub use crate::job::{Job, JobStep, Jobs};
 pub use crate::limits::Limits;
 pub use crate::memory::Memory;
+pub use crate::over_time::{CountsOverTime, OverTime};
 pub use crate::plugin::Plugin;
 pub use crate::postgres::Postgres;
 pub use crate::registry::{Installed, InstalledPlugin, PluginDecision, Registry};
@@ -120,6 +122,10 @@ pub trait Store: Workflows + Limits + Triggers + Jobs {
     /// Says how many runs of some workflows are in each state, in their order; of all workflows together in the place of none.
     /// Cheap: the store keeps count in the writes that change it, and does not look.
     async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error>;
+
+    /// Counts the runs that were created within a time, by state and stretch of it. Looks at the newest of them, as many as the
+    /// question allows, along an index; the answer says from when on all are in it.
+    async fn count_over_time(&self, query: OverTime) -> Result<CountsOverTime, Error>;
 
     /// Keeps the bytes of a plugin, so that a run in flight can go on with them when the file is gone. Keeping the
     /// same digest again changes nothing.

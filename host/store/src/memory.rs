@@ -23,8 +23,8 @@ use self::faults::Faults;
 use self::state::State;
 use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunCounts, RunQuery,
-    RunRow, Store, Stretch, Value, ValueKey, Written,
+    Claim, Commit, Committed, CountsOverTime, Due, Error, Expected, Limits, OverTime, Plugin,
+    Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Value, ValueKey, Written,
 };
 
 /// A store that forgets.
@@ -141,6 +141,16 @@ impl Store for Memory {
     async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
         let state = self.state();
         Ok(of.into_iter().map(|of| state.count_runs(of)).collect())
+    }
+
+    async fn count_over_time(&self, query: OverTime) -> Result<CountsOverTime, Error> {
+        let rows = self.state().list_runs(&query.list());
+        let stretch = query.stretch_micros();
+        let counted = rows.into_iter().map(|row| {
+            let since = row.created_at.as_micros() - query.from.as_micros();
+            (row.summary.status, since / stretch, 1, row.created_at)
+        });
+        Ok(query.put_together(counted))
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {

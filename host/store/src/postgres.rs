@@ -42,8 +42,8 @@ pub use self::hold::{Held, Hold};
 pub use self::options::{Address, Options};
 use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunCounts, RunQuery,
-    RunRow, Store, Stretch, Value, ValueKey, Written,
+    Claim, Commit, Committed, CountsOverTime, Due, Error, Expected, Limits, OverTime, Plugin,
+    Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Value, ValueKey, Written,
 };
 use failure::within;
 
@@ -186,6 +186,11 @@ impl Store for Postgres {
 
     async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
         within("count the runs", counts::read(&self.pool, &of)).await
+    }
+
+    async fn count_over_time(&self, query: OverTime) -> Result<CountsOverTime, Error> {
+        let count = counts::over_time(&self.pool, &query);
+        within("count the runs over time", count).await
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {

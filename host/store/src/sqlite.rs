@@ -46,8 +46,8 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::limits::{LimitQuery, LimitRow, Turn};
 use crate::{
-    Claim, Commit, Committed, Due, Error, Expected, Limits, Plugin, Renewal, RunCounts, RunQuery,
-    RunRow, Store, Stretch, Value, ValueKey, Written,
+    Claim, Commit, Committed, CountsOverTime, Due, Error, Expected, Limits, OverTime, Plugin,
+    Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Value, ValueKey, Written,
 };
 
 /// The name of the database in the data directory.
@@ -231,6 +231,13 @@ impl Store for Sqlite {
             let counts = of.iter().map(|of| counts::read(connection, *of));
             counts.collect()
         })
+    }
+
+    async fn count_over_time(&self, query: OverTime) -> Result<CountsOverTime, Error> {
+        self.read_apart("count the runs over time", move |connection| {
+            counts::over_time(connection, &query)
+        })
+        .await
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {

@@ -35,6 +35,7 @@ pub(crate) async fn check_contract(base: &str) {
     events::what_happens_is_streamed_and_taken_up_again(&api).await;
     events::what_steps_said_is_read(&api).await;
     stats::runs_are_counted_by_state(&api).await;
+    stats::runs_are_counted_over_time(&api).await;
     what_is_not_there_is_a_problem(&api).await;
     the_api_describes_itself(&api).await;
 }

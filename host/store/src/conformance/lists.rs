@@ -7,7 +7,7 @@ use super::sample::{
     advance, at, commit, create, create_at, end, everything, list, new_of, run, run_at, summary,
     unfinished, workflow, write,
 };
-use crate::{Commit, Order, RunQuery, RunRow, Store};
+use crate::{Commit, Order, OverTime, RunQuery, RunRow, Store};
 
 /// All columns of a row, at each turn of a run's life; also where a commit changes only one of them.
 pub async fn a_row_tells_what_was_committed_last(store: &dyn Store) {
@@ -312,6 +312,68 @@ pub async fn counts_follow_every_change(store: &dyn Store) {
     assert_eq!(store.remove_finished(at(99), at(0), 9).await.unwrap(), 1);
     assert_eq!(count(None).await, [0, 1, 0, 0, 1, 0]);
     assert_eq!(count(Some(1)).await, [0, 0, 0, 0, 1, 0]);
+}
+
+/// Each run in the stretch in which it was created, in the state that it has; the newest, where there are too many.
+pub async fn runs_are_counted_over_time(store: &dyn Store) {
+    let all = some_runs(store).await;
+    // They were created at 0, 1000, …, 14000, four at a time.
+    let over_time = OverTime {
+        workflow: None,
+        from: at(1_000),
+        before: at(13_000),
+        stretches: 5,
+        runs_max: 1_000,
+    };
+    for workflow in [
+        None,
+        Some(workflow(1)),
+        Some(workflow(2)),
+        Some(workflow(3)),
+    ] {
+        let query = OverTime {
+            workflow,
+            ..over_time
+        };
+        let counted = store.count_over_time(query).await.unwrap();
+        assert_eq!(counted.counted_from, at(1_000));
+        assert_eq!(counted.stretch.as_micros(), 2_400);
+        assert_eq!(counted.counts.len(), 5);
+        for (place, counts) in (0..).zip(&counted.counts) {
+            for (status, count) in counts.iter() {
+                let expected = (0_i64..).zip(&all).filter(|(number, (_, of, is))| {
+                    let created = number / 4 * 1_000;
+                    (1_000..13_000).contains(&created)
+                        && (created - 1_000) / 2_400 == place
+                        && workflow.is_none_or(|workflow| workflow == *of)
+                        && *is == status
+                });
+                assert_eq!(
+                    usize::try_from(count).unwrap(),
+                    expected.count(),
+                    "{query:?}, {place}, {status}"
+                );
+            }
+        }
+    }
+    let few = OverTime {
+        runs_max: 10,
+        ..over_time
+    };
+    let counted = store.count_over_time(few).await.unwrap();
+    assert_eq!(counted.counted_from, at(10_000));
+    let counts = counted
+        .counts
+        .iter()
+        .map(|counts| counts.iter().map(|(_, count)| count).sum::<u64>());
+    assert_eq!(counts.collect::<Vec<_>>(), [0, 0, 0, 2, 8]);
+    let nothing = OverTime {
+        from: at(20_000),
+        before: at(30_000),
+        ..over_time
+    };
+    let counted = store.count_over_time(nothing).await.unwrap();
+    assert_eq!(counted.counts, [crate::RunCounts::default(); 5]);
 }
 
 /// Sixty runs of two workflows in all states, several to a millisecond.

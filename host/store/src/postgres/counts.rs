@@ -7,8 +7,8 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 use super::columns;
-use crate::RunCounts;
 use crate::counts::ALL_WORKFLOWS;
+use crate::{CountsOverTime, OverTime, RunCounts};
 
 /// The part of a statement that writes into the counts how `$changed` (rows of workflow, state before, state now) changes them, in
 /// slots of the connection's own. Rows are taken in one order, since two connections may have one slot.
@@ -54,4 +54,54 @@ pub(super) async fn read(pool: &PgPool, of: &[Option<WorkflowId>]) -> sqlx::Resu
     }
     let counts = ids.iter().map(|id| counts.get(id).copied());
     Ok(counts.map(Option::unwrap_or_default).collect())
+}
+
+/// The statement that counts the runs of a time, with `$workflow` as the condition on theirs.
+macro_rules! over_time_of {
+    ($workflow:literal) => {
+        concat!(
+            "SELECT status, stretch, count(*), min(created_at) FROM (
+                 SELECT status, created_at, floor(extract(epoch FROM created_at - $3) * 1000000 / $5)::bigint AS stretch
+                 FROM runs WHERE id BETWEEN $1 AND $2 AND created_at >= $3 AND created_at < $4 AND ",
+            $workflow,
+            " ORDER BY id DESC LIMIT $7
+             ) AS looked_at GROUP BY status, stretch"
+        )
+    };
+}
+
+/// Along the runs in the order of their ids, all or those of a workflow; at so many and no more.
+const OVER_TIME: [&str; 2] = [
+    over_time_of!("$6::uuid IS NULL"),
+    over_time_of!("workflow = $6"),
+];
+
+/// Counts the runs of a time by state and stretch.
+pub(super) async fn over_time(pool: &PgPool, query: &OverTime) -> sqlx::Result<CountsOverTime> {
+    let Some((first, last)) = query.list().id_range() else {
+        return Ok(query.put_together([]));
+    };
+    let [of_all, of_one] = OVER_TIME;
+    let statement = if query.workflow.is_some() {
+        of_one
+    } else {
+        of_all
+    };
+    let rows = sqlx::query(statement)
+        .bind(Uuid::from_u128(first))
+        .bind(Uuid::from_u128(last))
+        .bind(columns::to_time(query.from))
+        .bind(columns::to_time(query.before))
+        .bind(query.stretch_micros())
+        .bind(query.workflow.map(columns::workflow_uuid))
+        .bind(columns::limit(query.runs_max))
+        .fetch_all(pool)
+        .await?;
+    let counted = rows.iter().map(|row| {
+        let count = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
+        let first = columns::time(row, 3)?;
+        Ok((columns::status(row, 0)?, row.try_get(1)?, count, first))
+    });
+    let counted: Vec<_> = counted.collect::<sqlx::Result<_>>()?;
+    Ok(query.put_together(counted))
 }

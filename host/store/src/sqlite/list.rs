@@ -214,7 +214,7 @@ fn read_row(row: &Row<'_>) -> Result<RunRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::migrate;
+    use crate::sqlite::{counts, migrate};
 
     /// How SQLite would carry out the statement.
     fn plan(connection: &Connection, sql: &str) -> String {
@@ -278,6 +278,11 @@ mod tests {
                     }
                 }
             }
+        }
+        for of_a_workflow in [false, true] {
+            let over_time = plan(&connection, &counts::over_time_statement(of_a_workflow));
+            assert!(over_time.contains("SEARCH runs USING "), "{over_time}");
+            assert!(!over_time.contains("ORDER BY"), "{over_time}");
         }
         let due = plan(&connection, DUE);
         assert!(

@@ -30,3 +30,43 @@ pub(super) async fn runs_are_counted_by_state(api: &Api) {
     let refused = api.get("/api/v1/stats?workflow_id=7").await;
     assert_eq!(refused.places("invalid-request"), ["workflow_id"]);
 }
+
+pub(super) async fn runs_are_counted_over_time(api: &Api) {
+    let workflow = api.create(&nap(60.0)).await;
+    let run = api.trigger(&workflow).await;
+    let cancel = format!("/api/v1/runs/{run}/cancel");
+    api.post(&cancel, &json!({})).await.ok();
+    let created = api.get(&format!("/api/v1/runs/{run}")).await.ok()["created_at"].clone();
+    let created = created.as_str().expect("it is a time");
+    let path = format!(
+        "/api/v1/stats/history?workflow_id={workflow}&stretches=2&created_from={created}&created_before=2200-01-01T00:00:00Z"
+    );
+    let history = api.get(&path).await.ok();
+    assert_eq!(
+        keys(&history),
+        [
+            "workflow_id",
+            "created_from",
+            "created_before",
+            "counted_from",
+            "stretch_seconds",
+            "items"
+        ]
+    );
+    assert_eq!(history["workflow_id"], workflow.as_str());
+    assert_eq!(history["counted_from"], history["created_from"]);
+    let items = history["items"].as_array().expect("it is a list");
+    assert_eq!(items.len(), 2);
+    assert_eq!(items[0]["created_from"], history["created_from"]);
+    assert_eq!(
+        [
+            &items[0]["runs"]["cancelled"],
+            &items[1]["runs"]["cancelled"]
+        ],
+        [1, 0]
+    );
+    let unknown = format!("/api/v1/stats/history?workflow_id={NOBODY}");
+    api.get(&unknown).await.problem(404, "unknown-workflow");
+    let refused = api.get("/api/v1/stats/history?stretches=999").await;
+    assert_eq!(refused.places("invalid-request"), ["stretches"]);
+}

@@ -10,9 +10,10 @@ use millwork_core::time::Timestamp;
 use millwork_store::limits::{LimitQuery, LimitRow, Turn};
 use millwork_store::trigger::{Trigger, TriggerId, TriggerQuery};
 use millwork_store::{
-    Changed, Claim, Commit, Committed, Deleted, Due, Error, Expected, Job, JobStep, Jobs, Limits,
-    Memory, NewVersion, Plugin, Renewal, RunCounts, RunQuery, RunRow, Store, Stretch, Triggers,
-    Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery, Workflows, Written,
+    Changed, Claim, Commit, Committed, CountsOverTime, Deleted, Due, Error, Expected, Job, JobStep,
+    Jobs, Limits, Memory, NewVersion, OverTime, Plugin, Renewal, RunCounts, RunQuery, RunRow,
+    Store, Stretch, Triggers, Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery,
+    Workflows, Written,
 };
 use tokio::sync::watch;
 
@@ -187,6 +188,10 @@ impl Store for Stoppable {
 
     async fn count_runs(&self, of: Vec<Option<WorkflowId>>) -> Result<Vec<RunCounts>, Error> {
         self.reach().await.count_runs(of).await
+    }
+
+    async fn count_over_time(&self, query: OverTime) -> Result<CountsOverTime, Error> {
+        self.reach().await.count_over_time(query).await
     }
 
     async fn insert_plugin(&self, plugin: Plugin) -> Result<(), Error> {

@@ -1,0 +1,67 @@
+/** A form made from a JSON Schema. */
+import Form from "@rjsf/core";
+import type { DescriptionFieldProps, RJSFSchema, UiSchema } from "@rjsf/utils";
+import { type ReactNode, useMemo } from "react";
+import type { Schema } from "../api/types.ts";
+import { inline } from "./Markdown.tsx";
+import { validator } from "./validator.ts";
+
+/** Descriptions may name things in backticks. */
+function Description({ id, description }: DescriptionFieldProps) {
+  if (!description) return null;
+  return (
+    <p id={id} className="field-description">
+      {typeof description === "string" ? inline(description) : description}
+    </p>
+  );
+}
+
+export default function SchemaForm({
+  schema,
+  value,
+  send,
+  change,
+  label,
+  look,
+  children,
+}: {
+  schema: Schema;
+  value?: unknown;
+  /** Is given what was filled in. */
+  send?: (data: unknown) => void;
+  /** Is told of each change. */
+  change?: (data: unknown) => void;
+  label?: string;
+  look?: UiSchema;
+  children?: ReactNode;
+}) {
+  const shown = useMemo(() => ({ ...schema, title: undefined }) as RJSFSchema, [schema]);
+  return (
+    <Form
+      className="schema-form"
+      schema={shown}
+      uiSchema={look}
+      formData={value}
+      validator={validator}
+      templates={{ DescriptionFieldTemplate: Description }}
+      noHtml5Validate
+      showErrorList={false}
+      tagName={send ? "form" : ("div" as "form")}
+      onChange={({ formData }) => change?.(formData)}
+      // Shown at its place; without this the form library complains on the console too.
+      onError={() => {}}
+      onSubmit={({ formData }) => send?.(formData ?? {})}
+    >
+      {send ? (
+        <div className="bar">
+          <button type="submit" className="main">
+            {label}
+          </button>
+          {children}
+        </div>
+      ) : (
+        <></>
+      )}
+    </Form>
+  );
+}
