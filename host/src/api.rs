@@ -5,6 +5,7 @@
 mod audit;
 mod body;
 mod console;
+mod deliveries;
 mod guard;
 mod health;
 mod hooks;
@@ -128,6 +129,10 @@ fn routes(gate: Option<&Arc<Gate>>) -> OpenApiRouter<Api> {
         .routes(read(routes!(jobs::list)))
         .routes(read(routes!(jobs::show)))
         .routes(write(routes!(jobs::cancel)))
+        .routes(read(routes!(deliveries::list)))
+        .routes(read(routes!(deliveries::show)))
+        .routes(write(routes!(deliveries::resend)))
+        .routes(write(routes!(deliveries::resend_exhausted)))
         .routes(trigger(routes!(signals::send)))
         .routes(read(routes!(limits::list)))
         .routes(read(routes!(schedules::list)))

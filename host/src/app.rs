@@ -1,6 +1,8 @@
 //! The composition root: the only place that names the stores, the buses, the clocks and the sandbox together.
 
 mod banner;
+mod deliveries;
+mod events;
 mod health;
 mod jobs;
 mod messaging;
@@ -53,6 +55,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Workflows(command) => runtime()?.block_on(workflow::run(command)),
         Command::Run(wanted) => return runtime()?.block_on(run::trigger(wanted)),
         Command::Runs(wanted) => runtime()?.block_on(run::list(wanted)),
+        Command::Deliveries(command) => runtime()?.block_on(deliveries::run(command)),
         Command::Jobs(command) => runtime()?.block_on(jobs::run(command)),
         Command::Watch(wanted) => return runtime()?.block_on(run::watch(wanted)),
         Command::Logs(wanted) => runtime()?.block_on(run::logs(wanted)),
@@ -146,16 +149,20 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         .await
         .context("could not read what is installed")?;
     shelf.agree_to_the_first().await?;
+    let events = events::read(&config)?;
     let bus = messaging::join(&config, role, Arc::clone(&clock)).await?;
     let engine = Engine::start(
         Arc::clone(&store),
         Arc::clone(&bus),
         Arc::clone(&loaded.plugins) as Arc<dyn millwork_plugin::PluginRuntime>,
         Arc::clone(&clock),
-        options(&config),
+        Options {
+            audience: events.audience.clone(),
+            ..options(&config)
+        },
     );
     let source = match role.executes() {
-        true => messaging::source(&config, clock)?,
+        true => messaging::source(&config, Arc::clone(&clock))?,
         false => None,
     };
     if role.executes() {
@@ -164,6 +171,13 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
     if let Some(source) = &source {
         engine.start_reading(Arc::clone(source));
     }
+    events.start(
+        &config,
+        role,
+        &engine,
+        (Arc::clone(&store), clock, Arc::clone(&safe)),
+        &closing,
+    )?;
     tokio::spawn(storage::watch(held, closing.clone()));
     tokio::spawn(Arc::clone(&shelf).watch(closing.clone()));
     tokio::spawn(telemetry::keep_up(metrics.clone(), closing.clone()));
@@ -236,6 +250,8 @@ fn options(config: &Config) -> Options {
         idempotency_kept: config.engine.idempotency_kept,
         payload_max_bytes: config.limits.payload_max_bytes.get(),
         retention: config.engine.finished_kept,
+        audience: None,
+        deliveries_kept: config.events.kept,
         env: Arc::new(env.collect()),
         limits: millwork_core::limits::Limits {
             items_max: config.limits.foreach_items_max.get(),

@@ -1,5 +1,6 @@
 //! The command line, as it reads. What the commands do is elsewhere.
 
+pub mod deliveries;
 pub mod jobs;
 pub mod plugin;
 pub mod run;
@@ -106,6 +107,14 @@ pub enum Command {
         after_help = "Example:\n  millwork jobs start cancel --workflow order-paid --label team=shop --dry-run"
     )]
     Jobs(jobs::JobsCommand),
+    /// Look at events that have not arrived at a webhook of a server, and send them again.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    #[command(after_help = "Example:\n  millwork deliveries resend --exhausted --webhook shop")]
+    Deliveries(deliveries::DeliveriesCommand),
     /// Follow a run to its end; ends with 0 where it succeeds and with 3 where it does not.
     #[command(after_help = "Example:\n  millwork watch 019ab2f1-0b7a-7d42-9b1e-2f4f6f0c8a11")]
     Watch(run::Watch),

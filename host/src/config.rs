@@ -5,6 +5,7 @@
 
 mod auth;
 mod cluster;
+mod events;
 pub mod load;
 mod plugins;
 pub mod reference;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use auth::{Auth, AuthMode};
 pub use cluster::{BusKind, Kafka, Postgres, StoreKind};
+pub use events::{Events, SigningSecret, Webhook};
 pub use load::{Layers, Loaded, load};
 pub use plugins::{Grant, Plugins, Trust};
 pub use secret::Secret;
@@ -58,6 +60,8 @@ pub struct Config {
     pub postgres: Postgres,
     /// Kafka.
     pub kafka: Kafka,
+    /// What the world is told of runs that end.
+    pub events: Events,
     /// How large things may be. A refusal names the limit and the setting.
     pub limits: Limits,
     /// The log, on standard error.
@@ -211,6 +215,7 @@ impl Default for Config {
             engine: Engine::default(),
             postgres: Postgres::default(),
             kafka: Kafka::default(),
+            events: Events::default(),
             limits: Limits::default(),
             log: Log::default(),
             env: BTreeMap::new(),

@@ -5,6 +5,7 @@
 //! store to a process that has it for itself, and to one of many), `claims` (who sees to a run, and until when), `limits` (who
 //! has to wait before it begins), `triggers` and `ticks` (what starts runs when nobody asks), `registry`
 //! (what is in hand here), `announcer` and `waiters` (who is told of what happens), `follow` (a run's journal, as it grows),
+//! `deliveries` (ends that have not arrived where they were to be told),
 //! `workflows` and `definitions` (versions, and what is compiled of them), `jobs` (what is done to many runs), `retention`.
 
 mod alone;
@@ -14,6 +15,7 @@ mod claims;
 mod committer;
 mod control;
 mod definitions;
+mod deliveries;
 mod driver;
 mod error;
 mod execution;
@@ -65,6 +67,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::events::Audience;
 use crate::telemetry;
 use alone::Backlog;
 use announcer::Announcer;
@@ -102,6 +105,10 @@ pub struct Options {
     pub payload_max_bytes: usize,
     /// How long a finished run is kept; for ever where absent.
     pub retention: Option<Duration>,
+    /// Who wants to know of ends, besides those who are told over the bus.
+    pub audience: Option<Arc<Audience>>,
+    /// How long after the end of its run a delivery is kept that has not arrived.
+    pub deliveries_kept: Duration,
     /// What `env` means in expressions.
     pub env: Arc<Value>,
     /// What a run may grow to.
@@ -120,6 +127,8 @@ impl Default for Options {
             idempotency_kept: Duration::from_secs(24 * 60 * 60),
             payload_max_bytes: 2 << 20,
             retention: None,
+            audience: None,
+            deliveries_kept: Duration::from_secs(30 * 24 * 60 * 60),
             env: Arc::new(Value::Object(serde_json::Map::new())),
             limits: Limits::default(),
         }
@@ -198,13 +207,18 @@ impl Engine {
             Arc::clone(&options.env),
             options.limits,
         );
+        let (announcer, ends) = Announcer::start(
+            Arc::clone(&bus),
+            Arc::clone(&store),
+            options.audience.clone(),
+        );
         let engine = Self(Arc::new(Parts {
             claims,
             schedule: Schedule::up_to(horizon),
             schedules_changed: Notify::new(),
             jobs_changed: Notify::new(),
             backlog,
-            announcer: Announcer::start(Arc::clone(&bus), Arc::clone(&store)),
+            announcer,
             store,
             bus,
             plugins,
@@ -222,6 +236,9 @@ impl Engine {
         }));
         if claims.timeout().is_some() {
             tokio::spawn(shared::listen(engine.clone()));
+        }
+        if engine.0.options.audience.is_some() {
+            tokio::spawn(announcer::tell_events(engine.clone(), ends));
         }
         engine
     }

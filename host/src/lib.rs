@@ -11,6 +11,7 @@ mod cron;
 pub mod difference;
 pub mod document;
 pub mod engine;
+pub mod events;
 #[cfg(test)]
 mod generated;
 mod kept;

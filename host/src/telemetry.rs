@@ -65,6 +65,12 @@ pub const RUNS_LOST: &str = "millwork_runs_lost_total";
 pub const HINTS_UNPUBLISHED: &str = "millwork_hints_unpublished_total";
 /// Ended runs of which the world has been told.
 pub const ENDS_SETTLED: &str = "millwork_ends_settled_total";
+/// Attempts to deliver an event to a webhook; `webhook`, `result` (`delivered`, `failed`, `exhausted`).
+pub const DELIVERIES: &str = "millwork_event_deliveries_total";
+/// How long a webhook takes to answer; `webhook`.
+pub const DELIVERY_SECONDS: &str = "millwork_event_delivery_duration_seconds";
+/// Deliveries that have not arrived; `webhook`, `state` (`pending`, `exhausted`).
+pub const DELIVERIES_KEPT: &str = "millwork_event_deliveries_kept";
 /// How many commits are made durable at once.
 pub const COMMIT_BATCH_SIZE: &str = "millwork_commit_batch_size";
 /// How long it takes to make a batch durable.
@@ -185,6 +191,24 @@ pub const METRICS: &[Metric] = &[
         "New runs whose hint found no room on the bus; they are found by their claim",
     ),
     counter(ENDS_SETTLED, "Ended runs of which the world has been told"),
+    counter(
+        bus::EVENTS,
+        "Events for the world that the broker has acknowledged",
+    ),
+    counter(
+        DELIVERIES,
+        "Attempts to deliver an event to a webhook, by webhook and result",
+    ),
+    histogram(
+        DELIVERY_SECONDS,
+        Unit::Seconds,
+        SECONDS,
+        "How long an attempt to deliver an event takes, by webhook",
+    ),
+    gauge(
+        DELIVERIES_KEPT,
+        "Deliveries that have not arrived, by webhook and state",
+    ),
     gauge(IN_FLIGHT, "Runs that are being executed"),
     counter(STEPS_COMPLETED, "Steps that ended, by status"),
     counter(STEP_RETRIES, "Attempts that failed and are made again"),
@@ -330,7 +354,7 @@ pub async fn watch(engine: crate::engine::Engine, closing: CancellationToken) {
     clippy::cast_precision_loss,
     reason = "a gauge of more than 2^53 runs may be off by one"
 )]
-fn gauge_value(count: u64) -> f64 {
+pub(crate) fn gauge_value(count: u64) -> f64 {
     count as f64
 }
 

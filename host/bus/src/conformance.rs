@@ -133,6 +133,7 @@ macro_rules! conformance {
                 ends::a_closed_bus_takes_nothing_more_in,
                 ends::a_receipt_may_be_dropped_at_any_time,
                 ends::an_end_is_told_once_for_good,
+                ends::an_event_is_told_once_for_good,
                 ends::ends_are_announced_until_the_bus_is_left,
                 ends::a_bus_is_left_within_seconds_and_more_than_once,
             }

@@ -22,9 +22,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use millwork_core::id::RunId;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::{Bus, Delivery, Ended, Full, Notice, Told, WorkItem};
+use crate::{Bus, CloudEvent, Delivery, Ended, Full, Notice, Told, WorkItem};
 use health::Health;
 use inbox::Inbox;
 use listener::Notices;
@@ -222,6 +223,27 @@ impl Bus for Kafka {
             &codec::key(ended.run),
             &text,
             Sent::Announcement(told),
+        );
+    }
+
+    fn tell(&self, run: RunId, event: &CloudEvent, told: Told) {
+        let Some(topic) = &self.options.topics.events else {
+            told(true);
+            return;
+        };
+        if self.has_left.load(Ordering::Acquire) {
+            told(false);
+            return;
+        }
+        let headers = event.headers();
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        // Where there is no room, `told` hears of it.
+        let _ = self.producer.send_with(
+            topic,
+            &codec::key(run),
+            event.data.get(),
+            headers,
+            Sent::Event(told),
         );
     }
 

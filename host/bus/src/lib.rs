@@ -6,6 +6,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod event;
 pub mod kafka;
 pub mod local;
 pub mod source;
@@ -20,6 +21,7 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
 use millwork_core::time::Timestamp;
 
+pub use event::CloudEvent;
 pub use kafka::Kafka;
 pub use local::Local;
 
@@ -48,6 +50,10 @@ pub trait Bus: Send + Sync + 'static {
     /// Announces to the world that a run has ended. It is told at least once where `told` says so, and perhaps where it does
     /// not: then it is to be announced again.
     fn announce(&self, ended: Ended, told: Told);
+
+    /// Tells the world of something that happened to a run, where there is a topic for that; where there is none, it is told. The same
+    /// holds of `told` as of [`Bus::announce`].
+    fn tell(&self, run: RunId, event: &CloudEvent, told: Told);
 
     /// Tells the other processes that something has been done to a run which they should not learn of by chance.
     fn notify(&self, notice: Notice);

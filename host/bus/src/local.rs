@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use millwork_core::id::RunId;
 use tokio::sync::Notify;
 
-use crate::{Bus, Delivery, Ended, Full, Notice, Receipt, Told, WorkItem};
+use crate::{Bus, CloudEvent, Delivery, Ended, Full, Notice, Receipt, Told, WorkItem};
 
 /// A queue in memory. It may lose everything at any moment, and nothing is lost by it.
 #[derive(Debug)]
@@ -120,6 +121,10 @@ impl Bus for Local {
 
     fn announce(&self, _ended: Ended, told: Told) {
         // Nobody else is there to be told.
+        told(true);
+    }
+
+    fn tell(&self, _run: RunId, _event: &CloudEvent, told: Told) {
         told(true);
     }
 

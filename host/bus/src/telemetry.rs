@@ -18,3 +18,5 @@ pub const PUBLISHED: &str = "millwork_bus_published_total";
 pub const DELIVERY_FAILURES: &str = "millwork_bus_delivery_failures_total";
 /// Ends of runs that the broker has acknowledged (counter).
 pub const ANNOUNCEMENTS: &str = "millwork_bus_announcements_total";
+/// Events for the world that the broker has acknowledged (counter).
+pub const EVENTS: &str = "millwork_bus_events_total";

@@ -107,6 +107,11 @@ id!(
     JobId,
     "job"
 );
+id!(
+    /// A delivery: the end of a run, told to one webhook.
+    DeliveryId,
+    "delivery"
+);
 
 #[cfg(test)]
 mod tests {

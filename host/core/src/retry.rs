@@ -41,6 +41,12 @@ impl Chance {
     pub fn from_random(bytes: [u8; 4]) -> Self {
         Self(f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0))
     }
+
+    /// The chance as a share: from zero up to one, which it never is.
+    #[must_use]
+    pub const fn share(self) -> f64 {
+        self.0
+    }
 }
 
 impl Default for RetryPolicy {

@@ -33,6 +33,7 @@ use super::runs::{IterationResult, Iterations};
     tags(
         (name = "workflows", description = "What is to be done"),
         (name = "runs", description = "The lives of workflows"),
+        (name = "events", description = "What the world is told of runs that end"),
         (name = "plugins", description = "What steps are made of"),
         (name = "access", description = "Who may do what, and who did"),
         (name = "operation", description = "For who runs the server"),
@@ -80,6 +81,7 @@ problems! {
     WorkflowInUse = [WorkflowInUse];
     UnknownRun = [UnknownRun];
     TooManyStreams = [TooManyStreams];
+    UnknownDelivery = [UnknownDelivery];
     UnknownJob = [UnknownJob];
     TooManyJobs = [TooManyJobs];
     UnknownToken = [UnknownToken];

@@ -62,6 +62,7 @@ fn kafka(config: &Config, clock: Arc<dyn Clock>) -> Result<Options> {
             completed: set.topic_completed.clone(),
             control: set.topic_control.clone(),
             dead_letter: set.topic_dead_letter.clone(),
+            events: set.topic_events.clone(),
         },
         partitions: i32::from(set.partitions.get()),
         replication: i32::from(set.replication.get()),

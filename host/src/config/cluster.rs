@@ -67,6 +67,9 @@ pub struct Kafka {
     /// The topic for messages that cannot be read, with the reason; the trigger topic's name and `.dead-letter` where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_dead_letter: Option<String>,
+    /// The topic to which the ends of runs go as CloudEvents, beside the announcements on `topic_completed`; none where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_events: Option<String>,
     /// Partitions of a topic that is made because it is missing: the most workers that share the work evenly.
     pub partitions: NonZeroU16,
     /// Copies of a topic that is made because it is missing.
@@ -103,6 +106,7 @@ impl Default for Kafka {
             topic_completed: "workflow.completed.rust".to_owned(),
             topic_control: "workflow.control.rust".to_owned(),
             topic_dead_letter: None,
+            topic_events: None,
             partitions: NonZeroU16::new(12).expect("a default is not zero"),
             replication: NonZeroU16::MIN,
             session_timeout: Duration::from_secs(10),

@@ -421,7 +421,7 @@ mod tests {
             merge(Some((Path::new("m.toml"), file)), &layers).expect_err("nothing of it holds");
         insta::assert_snapshot!(error.to_string(), @r#"
         the configuration does not hold:
-          m.toml: unknown setting "data"; known here: "auth", "bus", "data_dir", "engine", "env", "kafka", "limits", "log", "plugins", "plugins_dir", "postgres", "secrets", …
+          m.toml: unknown setting "data"; known here: "auth", "bus", "data_dir", "engine", "env", "events", "kafka", "limits", "log", "plugins", "plugins_dir", "postgres", …
           m.toml: engine.in_flight_max: invalid value: integer `0`, expected a nonzero usize
           m.toml: in [plugins.grants.slack]: unknown setting "htpp"; did you mean "http"?
           m.toml: in [server]: unknown setting "lissten"; did you mean "listen"?

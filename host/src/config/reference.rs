@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::load::{DEFAULT_FILE, FILE_VARIABLE};
 use super::schema::{self, Setting};
-use super::{Grant, Loaded, Secret};
+use super::{Grant, Loaded, Secret, Webhook};
 
 /// Writes the reference page.
 #[must_use]
@@ -158,6 +158,9 @@ pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
     // The maps, as they were written.
     let maps = toml::Table::try_from(Maps {
         env: &loaded.config.env,
+        events: WebhooksOnly {
+            webhooks: &loaded.config.events.webhooks,
+        },
         secrets: &loaded.config.secrets,
         plugins: GrantsOnly {
             grants: &loaded.config.plugins.grants,
@@ -171,9 +174,23 @@ pub fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
 struct Maps<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     env: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "WebhooksOnly::is_empty")]
+    events: WebhooksOnly<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     secrets: &'a BTreeMap<String, Secret>,
     plugins: GrantsOnly<'a>,
+}
+
+#[derive(Serialize)]
+struct WebhooksOnly<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    webhooks: &'a BTreeMap<String, Webhook>,
+}
+
+impl WebhooksOnly<'_> {
+    fn is_empty(&self) -> bool {
+        self.webhooks.is_empty()
+    }
 }
 
 #[derive(Serialize)]
@@ -254,6 +271,13 @@ mod tests {
         replication = 1
         session_timeout = "10s"
 
+        [events]
+        source = "/millwork"
+        retry_for = "72h"
+        timeout = "20s"
+        in_flight_max = 16
+        kept = "720h"
+
         [limits]
         payload_max_bytes = 2097152
         definition_max_bytes = 1048576
@@ -315,11 +339,14 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_read_again() {
-        let loaded = merge(None, &Layers::default()).expect("the defaults hold");
+        let file = "[events.webhooks.shop]\nurl = 'http://a'\nsecrets = [{ env = 'A' }, { secret = 'b' }]\nlabels = { team = 'shop' }";
+        let loaded = merge(Some((Path::new("m.toml"), file)), &Layers::default());
+        let loaded = loaded.expect("it holds");
         let shown = show(&loaded).expect("it is TOML");
         let again =
             merge(Some((Path::new("shown"), &shown)), &Layers::default()).expect("it holds");
         assert_eq!(again.config.server, loaded.config.server);
         assert_eq!(again.config.engine, loaded.config.engine);
+        assert_eq!(again.config.events, loaded.config.events);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use millwork_core::bounds::KeyError;
 use millwork_core::decide::Rejection;
 use millwork_core::definition::Problem;
-use millwork_core::id::{JobId, RunId, WorkflowId};
+use millwork_core::id::{DeliveryId, JobId, RunId, WorkflowId};
 
 use super::committer::CommitError;
 
@@ -84,6 +84,9 @@ pub enum Error {
     /// An expression gives no key for this payload.
     #[error("the run cannot begin: {0}")]
     InvalidKey(#[from] KeyError),
+    /// There is no such delivery, or it has arrived.
+    #[error("there is no delivery {0} that has not arrived")]
+    UnknownDelivery(DeliveryId),
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),

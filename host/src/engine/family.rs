@@ -194,7 +194,7 @@ impl Engine {
         self.0
             .claims
             .ended(now)
-            .or_else(|| has_family(run).then_some(now))
+            .or_else(|| (has_family(run) || self.0.announcer.has_audience()).then_some(now))
     }
 
     /// Tells the world that a run has ended; and first, where it is a step of another or others were steps of it, those.
@@ -209,7 +209,7 @@ impl Engine {
                 engine.end_child(child, |reason| Command::Kill { reason });
             }
             engine.tell_parent(&run).await;
-            if engine.0.claims.timeout().is_some() {
+            if engine.0.announcer.has_audience() {
                 engine.0.announcer.announce(&run);
                 return;
             }

@@ -48,7 +48,31 @@ pub(super) async fn remove_old_runs(engine: Engine) {
                 "could not remove old jobs; trying again"
             );
         }
+        remove_old_deliveries(&engine, now).await;
         parts.clock.sleep_until(now.after(RETENTION_EVERY)).await;
+    }
+}
+
+/// Removes deliveries that nobody has had sent again for long enough, and those to webhooks that are none any more.
+async fn remove_old_deliveries(engine: &Engine, now: Timestamp) {
+    let parts = &engine.0;
+    let kept = i64::try_from(parts.options.deliveries_kept.as_micros()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_micros(now.as_micros().saturating_sub(kept));
+    loop {
+        match parts.store.remove_deliveries(before, RETENTION_BATCH).await {
+            Ok(0) => return,
+            Ok(removed) => tracing::warn!(
+                deliveries = removed,
+                "removed deliveries that have not arrived, and were kept for as long as the configuration says (events.kept)"
+            ),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not remove old deliveries; trying again"
+                );
+                return;
+            }
+        }
     }
 }
 

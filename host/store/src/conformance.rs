@@ -11,6 +11,7 @@
 pub mod access;
 pub mod claims;
 pub mod commits;
+pub mod deliveries;
 pub mod due;
 pub mod history;
 pub mod jobs;
@@ -185,6 +186,13 @@ macro_rules! conformance {
                 jobs::only_who_took_a_job_on_last_notes_how_far_it_has_come,
                 jobs::a_cancelled_job_stays_so,
                 jobs::of_many_claimers_a_job_goes_to_one,
+                deliveries::a_delivery_is_kept_when_its_run_is_settled,
+                deliveries::deliveries_are_taken_on_when_they_are_due,
+                deliveries::what_came_of_a_delivery_is_noted,
+                deliveries::deliveries_are_listed_and_counted,
+                deliveries::deliveries_are_sent_again,
+                deliveries::old_deliveries_are_removed,
+                deliveries::of_many_claimers_a_delivery_goes_to_one,
                 history::random_histories_are_told_as_in_memory,
             }
             $crate::conformance! { @ access $make;

@@ -15,6 +15,7 @@ mod access;
 mod chance;
 mod claim;
 mod counts;
+mod delivery;
 mod error;
 mod job;
 pub mod limits;
@@ -36,6 +37,9 @@ use millwork_core::time::Timestamp;
 pub use crate::access::{Access, AuditEntry, AuditOutcome, Token};
 pub use crate::claim::{Claim, Renewal};
 pub use crate::counts::RunCounts;
+pub use crate::delivery::{
+    Came, Deliveries, Delivery, DeliveryCounts, DeliveryQuery, DeliveryState, DeliveryStep, Resend,
+};
 pub use crate::error::Error;
 pub use crate::job::{Job, JobStep, Jobs};
 pub use crate::limits::Limits;
@@ -57,13 +61,13 @@ pub use crate::workflow::{
     Workflows,
 };
 
-/// PORT: keeps runs and plugins; and workflows, by [`Workflows`]; and jobs, by [`Jobs`].
+/// PORT: keeps runs and plugins; and workflows, by [`Workflows`]; jobs, by [`Jobs`]; deliveries, by [`Deliveries`].
 ///
 /// Every method may be called from many tasks at once. An error means that nothing is known to have been written; the
 /// caller may try again, since each write is harmless the second time (a commit that did get through conflicts with itself).
 /// A write whose future is dropped before it answered may still be carried out.
 #[async_trait]
-pub trait Store: Workflows + Limits + Triggers + Jobs {
+pub trait Store: Workflows + Limits + Triggers + Jobs + Deliveries {
     /// Advances runs. The only write that does.
     ///
     /// Each commit is atomic by itself: its records, the row of its run and its idempotency key are all written or none

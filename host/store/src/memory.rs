@@ -2,6 +2,7 @@
 //! plainest statement of what a store does.
 
 mod access;
+mod deliveries;
 mod faults;
 mod jobs;
 mod registry;

@@ -8,6 +8,7 @@ mod claims;
 mod columns;
 mod commit;
 mod counts;
+mod deliveries;
 mod failure;
 mod hold;
 mod jobs;

@@ -10,6 +10,7 @@ mod columns;
 mod commit;
 mod connection;
 mod counts;
+mod deliveries;
 mod failure;
 mod jobs;
 mod journal;

@@ -8,6 +8,7 @@ mod cluster_faults;
 mod cluster_in_memory;
 mod command_line;
 mod contract;
+mod deliveries;
 mod elision;
 mod engine_in_memory;
 mod events_in_memory;

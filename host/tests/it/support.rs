@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod harness;
 pub(crate) mod hub;
+pub(crate) mod receiver;
 pub(crate) mod scripted;
 pub(crate) mod stoppable;
 pub(crate) mod topics;

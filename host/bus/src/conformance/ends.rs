@@ -7,7 +7,7 @@ use millwork_core::id::WorkflowId;
 use millwork_core::run::RunStatus;
 
 use super::{NOW, hinted, next, run, soon};
-use crate::{Bus, Ended, Full};
+use crate::{Bus, CloudEvent, Ended, Full};
 
 fn ended(number: u8) -> Ended {
     Ended {
@@ -84,6 +84,23 @@ pub async fn an_end_is_told_once_for_good(bus: &dyn Bus) {
     assert!(announce(bus, 2).await);
     soon(bus.leave()).await;
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// The callback is called once, also where there is nobody to be told.
+pub async fn an_event_is_told_once_for_good(bus: &dyn Bus) {
+    let event = CloudEvent {
+        id: "1".to_owned(),
+        source: "/test".to_owned(),
+        kind: "millwork.run.failed",
+        subject: run(1).to_string(),
+        time: NOW,
+        traceparent: None,
+        data: serde_json::value::to_raw_value(&[1]).unwrap(),
+    };
+    let (said, told) = tokio::sync::oneshot::channel();
+    let told_so = Box::new(move |is_told| said.send(is_told).unwrap());
+    bus.tell(run(1), &event, told_so);
+    assert_eq!(soon(told).await, Ok(true));
 }
 
 /// Runs that end while the process ends are announced, too.

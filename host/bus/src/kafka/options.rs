@@ -57,6 +57,8 @@ pub struct Topics {
     pub control: String,
     /// What could not be understood. Without one it is the trigger topic's name and `.dead-letter`.
     pub dead_letter: Option<String>,
+    /// What the world is told in the form of CloudEvents; nothing is where there is none.
+    pub events: Option<String>,
 }
 
 impl Topics {
@@ -90,6 +92,7 @@ impl Options {
                 completed: "workflow.completed.rust".to_owned(),
                 control: "workflow.control.rust".to_owned(),
                 dead_letter: None,
+                events: None,
             },
             creates_topics: true,
             partitions: 12,

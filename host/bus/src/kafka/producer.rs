@@ -36,6 +36,7 @@ pub(super) struct Letter {
 pub(super) enum Sent {
     Item,
     Announcement(Told),
+    Event(Told),
     Notice,
     /// Is told whether it arrived.
     Greeting(tokio::sync::oneshot::Sender<KafkaResult<()>>),
@@ -88,6 +89,12 @@ impl Reports {
                 }
                 told(failed.is_none());
             }
+            (Sent::Event(told), _) => {
+                if failed.is_none() {
+                    metrics::counter!(telemetry::EVENTS).increment(1);
+                }
+                told(failed.is_none());
+            }
             (Sent::Greeting(arrived), _) => {
                 // Nobody may wait for it any longer.
                 let _ = arrived.send(failed.cloned().map_or(Ok(()), Err));
@@ -113,6 +120,7 @@ impl Sent {
         match self {
             Self::Item => "item",
             Self::Announcement(_) => "announcement",
+            Self::Event(_) => "event",
             Self::Notice => "notice",
             Self::Greeting(_) => "greeting",
             Self::Letter(_) => "dead-letter",
@@ -157,6 +165,28 @@ impl Producer {
         let record = BaseRecord::with_opaque_to(topic, Box::new(Mutex::new(sent)))
             .key(key)
             .payload(payload);
+        self.hand_over(record)
+    }
+
+    /// The same, with headers.
+    pub(super) fn send_with<'h>(
+        &self,
+        topic: &str,
+        key: &str,
+        payload: &str,
+        headers: impl Iterator<Item = (&'h str, &'h str)>,
+        sent: Sent,
+    ) -> Result<(), Full> {
+        let headers = headers.fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: Some(value.as_bytes()),
+            })
+        });
+        let record = BaseRecord::with_opaque_to(topic, Box::new(Mutex::new(sent)))
+            .key(key)
+            .payload(payload)
+            .headers(headers);
         self.hand_over(record)
     }
 

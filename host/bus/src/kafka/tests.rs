@@ -9,6 +9,7 @@ use rdkafka::producer::DefaultProducerContext;
 use super::*;
 use crate::conformance::{ITEMS_MAX, NOW, Subject};
 
+mod events;
 mod faults;
 mod sources;
 

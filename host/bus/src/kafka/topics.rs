@@ -26,12 +26,14 @@ pub(super) async fn create(options: &Options) -> Result<(), Error> {
         )
     };
     let dead_letter = options.topics.dead_letter();
-    let topics = [
+    let mut topics = vec![
         topic(&options.topics.trigger, options.partitions),
         topic(&options.topics.completed, PARTITIONS_OTHERS),
         topic(&options.topics.control, PARTITIONS_OTHERS),
         topic(&dead_letter, PARTITIONS_OTHERS),
     ];
+    let events = options.topics.events.as_deref();
+    topics.extend(events.map(|name| topic(name, PARTITIONS_OTHERS)));
     let bound = AdminOptions::new()
         .request_timeout(Some(PATIENCE))
         .operation_timeout(Some(PATIENCE));

@@ -41,6 +41,7 @@ impl From<engine::Error> for Problem {
             Error::Overloaded { retry_after, .. } => {
                 Self::new(Kind::Overloaded, detail).retry_after(retry_after)
             }
+            Error::UnknownDelivery(_) => Self::new(Kind::UnknownDelivery, detail),
             Error::UnknownJob(_) => Self::new(Kind::UnknownJob, detail),
             Error::TooManyJobs { retry_after, .. } => {
                 Self::new(Kind::TooManyJobs, detail).retry_after(retry_after)

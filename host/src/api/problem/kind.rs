@@ -64,6 +64,8 @@ kinds! {
         "there is no secret \"slack-token\" in the store";
     UnknownRun = NOT_FOUND, "unknown-run", "Unknown run",
         "Workflow run not found";
+    UnknownDelivery = NOT_FOUND, "unknown-delivery", "Unknown delivery",
+        "there is no delivery 019ab2f3-6a1d-7b20-8f5e-0c9d4e7a2b66 that has not arrived";
     UnknownJob = NOT_FOUND, "unknown-job", "Unknown job",
         "there is no job 019ab2f3-6a1d-7b20-8f5e-0c9d4e7a2b66";
     UnknownToken = NOT_FOUND, "unknown-token", "Unknown token",

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use millwork_core::digest::Digest;
 use millwork_core::event::Seq;
-use millwork_core::id::{AuditId, JobId, RunId, TokenId, WorkflowId};
+use millwork_core::id::{AuditId, DeliveryId, JobId, RunId, TokenId, WorkflowId};
 use millwork_core::run::Summary;
 use millwork_core::time::Timestamp;
 
@@ -17,9 +17,9 @@ use crate::limits::records::{Admission, Counter};
 use crate::limits::{LimitKey, LimitQuery, LimitRow, Passed, Turn};
 use crate::trigger::TriggerId;
 use crate::{
-    AuditEntry, Claim, Commit, Committed, Due, Expected, Idempotency, InstalledPlugin, Labels,
-    NewRun, Order, Plugin, PluginDecision, Renewal, RunCounts, RunQuery, RunRow, SealedSecret,
-    Stretch, Token, Value, ValueKey, Workflow, Written,
+    AuditEntry, Claim, Commit, Committed, Delivery, Due, Expected, Idempotency, InstalledPlugin,
+    Labels, NewRun, Order, Plugin, PluginDecision, Renewal, RunCounts, RunQuery, RunRow,
+    SealedSecret, Stretch, Token, Value, ValueKey, Workflow, Written,
 };
 
 #[derive(Debug, Default)]
@@ -41,6 +41,7 @@ pub(super) struct State {
     pub(super) decisions: BTreeMap<String, PluginDecision>,
     pub(super) secrets: BTreeMap<String, SealedSecret>,
     pub(super) jobs: BTreeMap<JobId, KeptJob>,
+    pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use millwork_core::id::RunId;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use super::columns;
 use crate::{Claim, Due, Renewal};
@@ -88,8 +88,8 @@ const SETTLE: &str = "
     )
     UPDATE runs SET due_at = NULL FROM ended WHERE runs.id = ended.id";
 
-pub(super) async fn settle(pool: &PgPool, finished: &[RunId]) -> sqlx::Result<()> {
+pub(super) async fn settle(executor: impl PgExecutor<'_>, finished: &[RunId]) -> sqlx::Result<()> {
     let runs: Vec<_> = finished.iter().map(|run| columns::uuid(*run)).collect();
-    sqlx::query(SETTLE).bind(runs).execute(pool).await?;
+    sqlx::query(SETTLE).bind(runs).execute(executor).await?;
     Ok(())
 }

@@ -55,6 +55,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0011_jobs",
         include_str!("../../../../migrations/postgres/0011_jobs.sql"),
     ),
+    (
+        "0012_deliveries",
+        include_str!("../../../../migrations/postgres/0012_deliveries.sql"),
+    ),
 ];
 
 fn known() -> u32 {

@@ -60,6 +60,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0011_jobs",
         sql: include_str!("../../../../migrations/sqlite/0011_jobs.sql"),
     },
+    Migration {
+        name: "0012_deliveries",
+        sql: include_str!("../../../../migrations/sqlite/0012_deliveries.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

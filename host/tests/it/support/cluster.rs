@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millwork::clock::ManualClock;
 use millwork::engine::{Engine, Options, RunView, Trigger};
+use millwork::events::Audience;
 use millwork_bus::Bus;
 use millwork_core::event::{Event, Record};
 use millwork_core::id::{RunId, WorkflowId};
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     pub(crate) store: Arc<Memory>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: ManualClock,
+    /// Who wants to know of ends.
+    audience: Option<Arc<Audience>>,
     commit_elision: bool,
 }
 
@@ -52,6 +55,7 @@ impl Cluster {
             store: Arc::default(),
             hub: Arc::default(),
             clock: ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)),
+            audience: None,
             commit_elision: true,
         }
     }
@@ -60,6 +64,14 @@ impl Cluster {
     pub(crate) fn without_elision() -> Self {
         Self {
             commit_elision: false,
+            ..Self::new()
+        }
+    }
+
+    /// One that tells an audience of ends.
+    pub(crate) fn telling(audience: &Arc<Audience>) -> Self {
+        Self {
+            audience: Some(Arc::clone(audience)),
             ..Self::new()
         }
     }
@@ -76,6 +88,7 @@ impl Cluster {
             Options {
                 claim_timeout: TIMEOUT,
                 commit_elision: self.commit_elision,
+                audience: self.audience.clone(),
                 ..Options::default()
             },
         );

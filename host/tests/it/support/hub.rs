@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use millwork_bus::{Bus, Delivery, Ended, Full, Known, Local, Notice, Told, WorkItem};
+use millwork_bus::{Bus, CloudEvent, Delivery, Ended, Full, Known, Local, Notice, Told, WorkItem};
+use millwork_core::id::RunId;
 use tokio::sync::Notify;
 
 /// The broker.
@@ -20,8 +21,11 @@ pub(crate) struct Hub {
     pub(crate) offers_items: AtomicBool,
     /// What one process tells the others is lost.
     pub(crate) loses_notices: AtomicBool,
+    told: Mutex<Vec<CloudEvent>>,
     /// What is announced is not taken.
     pub(crate) refuses_ends: AtomicBool,
+    /// Events are not taken.
+    pub(crate) refuses_events: AtomicBool,
 }
 
 /// One process's end of it.
@@ -50,6 +54,11 @@ impl Hub {
     /// The ends that were announced, in order.
     pub(crate) fn ended(&self) -> Vec<Ended> {
         lock(&self.ended).clone()
+    }
+
+    /// The events that were told, in order.
+    pub(crate) fn told(&self) -> Vec<CloudEvent> {
+        lock(&self.told).clone()
     }
 
     fn members(&self) -> MutexGuard<'_, Vec<Arc<Member>>> {
@@ -124,6 +133,14 @@ impl Bus for Member {
         if is_told {
             self.hub.tell(Notice::Ended(ended.run));
             lock(&self.hub.ended).push(ended);
+        }
+        told(is_told);
+    }
+
+    fn tell(&self, _run: RunId, event: &CloudEvent, told: Told) {
+        let is_told = !self.hub.refuses_events.load(Ordering::Relaxed);
+        if is_told {
+            lock(&self.hub.told).push(event.clone());
         }
         told(is_told);
     }

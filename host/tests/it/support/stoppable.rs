@@ -5,15 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use millwork_core::digest::Digest;
 use millwork_core::event::Seq;
-use millwork_core::id::{JobId, RunId, WorkflowId};
+use millwork_core::id::{DeliveryId, JobId, RunId, WorkflowId};
 use millwork_core::time::Timestamp;
 use millwork_store::limits::{LimitQuery, LimitRow, Turn};
 use millwork_store::trigger::{Trigger, TriggerId, TriggerQuery};
 use millwork_store::{
-    Changed, Claim, Commit, Committed, CountsOverTime, Deleted, Due, Error, Expected, Job, JobStep,
-    Jobs, Limits, Memory, NewVersion, OverTime, Plugin, Renewal, RunCounts, RunQuery, RunRow,
-    Store, Stretch, Triggers, Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery,
-    Workflows, Written,
+    Changed, Claim, Commit, Committed, CountsOverTime, Deleted, Deliveries, Delivery, DeliveryCounts,
+    DeliveryQuery, DeliveryStep, Due, Error, Expected, Job, JobStep, Jobs, Limits, Memory,
+    NewVersion, OverTime, Plugin, Renewal, Resend, RunCounts, RunQuery, RunRow, Store, Stretch,
+    Triggers, Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery, Workflows, Written,
 };
 use tokio::sync::watch;
 
@@ -139,6 +139,62 @@ impl Jobs for Stoppable {
     async fn remove_jobs(&self, finished_before: Timestamp, limit: usize) -> Result<usize, Error> {
         let store = self.reach().await;
         store.remove_jobs(finished_before, limit).await
+    }
+}
+
+#[async_trait]
+impl Deliveries for Stoppable {
+    async fn hand_over(
+        &self,
+        finished: Vec<RunId>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(), Error> {
+        self.reach().await.hand_over(finished, deliveries).await
+    }
+
+    async fn next_delivery_due(&self, webhook: &str) -> Result<Option<Timestamp>, Error> {
+        self.reach().await.next_delivery_due(webhook).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        webhook: &str,
+        before: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Error> {
+        let store = self.reach().await;
+        store.claim_deliveries(webhook, before, until, limit).await
+    }
+
+    async fn save_deliveries(&self, steps: Vec<DeliveryStep>) -> Result<(), Error> {
+        self.reach().await.save_deliveries(steps).await
+    }
+
+    async fn find_delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+        self.reach().await.find_delivery(id).await
+    }
+
+    async fn list_deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, Error> {
+        self.reach().await.list_deliveries(query).await
+    }
+
+    async fn resend_deliveries(
+        &self,
+        which: Resend,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        let store = self.reach().await;
+        store.resend_deliveries(which, at, limit).await
+    }
+
+    async fn count_deliveries(&self) -> Result<Vec<DeliveryCounts>, Error> {
+        self.reach().await.count_deliveries().await
+    }
+
+    async fn remove_deliveries(&self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+        self.reach().await.remove_deliveries(before, limit).await
     }
 }
 
