@@ -107,7 +107,7 @@ impl Engine {
                 .chain(records.iter().map(Record::encode))
                 .collect(),
             summary: run.summary(),
-            due_at: self.0.claims.ended(at),
+            due_at: self.due_after_end(&run, at),
         }
     }
 

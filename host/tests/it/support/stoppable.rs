@@ -10,10 +10,11 @@ use millwork_core::time::Timestamp;
 use millwork_store::limits::{LimitQuery, LimitRow, Turn};
 use millwork_store::trigger::{Trigger, TriggerId, TriggerQuery};
 use millwork_store::{
-    Changed, Claim, Commit, Committed, CountsOverTime, Deleted, Deliveries, Delivery, DeliveryCounts,
-    DeliveryQuery, DeliveryStep, Due, Error, Expected, Job, JobStep, Jobs, Limits, Memory,
-    NewVersion, OverTime, Plugin, Renewal, Resend, RunCounts, RunQuery, RunRow, Store, Stretch,
-    Triggers, Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery, Workflows, Written,
+    Changed, Claim, Commit, Committed, CountsOverTime, Deleted, Deliveries, Delivery,
+    DeliveryCounts, DeliveryQuery, DeliveryStep, Due, Error, Expected, Job, JobStep, Jobs, Limits,
+    Memory, NewVersion, OverTime, Plugin, Renewal, Resend, RunCounts, RunQuery, RunRow, Store,
+    Stretch, Triggers, Value, ValueKey, VersionRow, Workflow, WorkflowHead, WorkflowQuery,
+    Workflows, Written,
 };
 use tokio::sync::watch;
 
