@@ -77,7 +77,7 @@ pub struct Row {
     pub fill_seconds: f64,
     /// The database's file, with its log.
     pub file_mib: f64,
-    /// The share of each run in it.
+    /// The share of each run in it, less what the file took with a single run in it: tables, and the bytes of plugins.
     pub bytes_per_run: f64,
     /// From the start of the server until it was ready.
     pub ready_after_seconds: f64,
@@ -219,7 +219,9 @@ async fn measure(
         stored: stored.success,
         fill_seconds: rounded(fill_seconds),
         file_mib: rounded(float(bytes) / 1_048_576.0),
-        bytes_per_run: rounded(float(bytes) / float(stored.all().max(1))),
+        bytes_per_run: rounded(
+            float(bytes.saturating_sub(filler.bytes_at_first())) / float(stored.all().max(1)),
+        ),
         ready_after_seconds: rounded(ready_after.as_secs_f64()),
         runs_per_second,
         reads_per_second,

@@ -112,7 +112,7 @@ impl Command {
                 "this command looks at the file of one server, and a cluster has none: leave --cluster out",
             ),
             Self::Crash(_) | Self::Recovery(_) | Self::Replace(_) => Some(
-                "this command kills one server, or writes into its folders: `cluster` is the proof that kills a cluster",
+                "this command kills one server, or writes into its folders, and `cluster` is the proof for a cluster: leave --cluster out",
             ),
             Self::Calls(_)
             | Self::Limits(_)

@@ -131,7 +131,7 @@ pub async fn run(address: SocketAddr, pid: u32, options: &Options) -> Result<Rep
     let first_due_at = Timestamp::now().after(Duration::from_secs_f64(options.seconds));
     let last_due_at = first_due_at.after(Duration::from_secs_f64(options.spread));
     let load = Load {
-        requests: requests(&workflow, first_due_at, options.spread),
+        requests: requests(&workflow, first_due_at, options),
         ..Load::new(
             address,
             Request::get("/").finish(),
@@ -202,8 +202,13 @@ fn sleep_until() -> Value {
 }
 
 /// Triggers that differ in when the run wakes.
-fn requests(workflow: &str, first: Timestamp, spread: f64) -> Vec<Request> {
-    let moments = if spread > 0.0 { MOMENTS } else { 1 };
+fn requests(workflow: &str, first: Timestamp, options: &Options) -> Vec<Request> {
+    let spread = options.spread;
+    let moments = if spread > 0.0 {
+        u32::try_from(options.runs).map_or(MOMENTS, |runs| runs.clamp(1, MOMENTS))
+    } else {
+        1
+    };
     let trigger = |moment: u32| {
         let later = Duration::from_secs_f64(spread * f64::from(moment) / f64::from(moments));
         let payload = json!({"until": first.after(later).to_string()});
@@ -272,12 +277,25 @@ async fn watch<T>(pid: u32, from: Memory, work: impl Future<Output = T>) -> Resu
 mod tests {
     use super::*;
 
+    fn options(runs: u64, spread: f64) -> Options {
+        Options {
+            runs,
+            seconds: 1.0,
+            spread,
+            connections: 1,
+            warm_up: 0,
+            sample: 1,
+            patience: 1,
+        }
+    }
+
     #[test]
     fn times_to_wake_are_spread_evenly() {
         let text = |request: &Request| String::from_utf8_lossy(request.as_bytes()).into_owned();
-        let at_once = requests("w", Timestamp::default(), 0.0);
-        assert_eq!(at_once.len(), 1);
-        let spread = requests("w", Timestamp::default(), 60.0);
+        let of = |runs, spread| requests("w", Timestamp::default(), &options(runs, spread));
+        assert_eq!(of(1_000_000, 0.0).len(), 1);
+        assert_eq!(of(1_000, 60.0).len(), 1_000);
+        let spread = of(1_000_000, 60.0);
         assert_eq!(spread.len(), 6_000);
         assert!(text(&spread[0]).contains(r#""until":"1970-01-01T00:00:00.000000Z""#));
         assert!(text(&spread[3_000]).contains(r#""until":"1970-01-01T00:00:30.000000Z""#));

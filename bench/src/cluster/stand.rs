@@ -3,18 +3,29 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use millwork_servers::kafka::Kafka;
 use millwork_servers::postgres::{Durability, Postgres};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::node::{self, Node, Place, Role};
 use super::{DATABASE, Ground};
+use crate::api::Api;
 use crate::process::ServerOptions;
+use crate::report::Problems;
+use crate::runs::await_finished;
+use crate::triggers::delays_of_nothing;
 
 /// As long as they are where nobody sets them.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs that go before: several for each partition.
+const FIRST_RUNS: usize = 50;
+
+/// How long they may take.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster that runs. Its processes are killed and its servers ended when it is dropped.
 pub struct Stand {
@@ -71,12 +82,34 @@ impl Stand {
                 place.home.display()
             )
         })?;
-        Ok(Self {
+        let stand = Self {
             api,
             worker,
             ground,
             _home: home,
-        })
+        };
+        stand.settle().await?;
+        Ok(stand)
+    }
+
+    /// Has a few runs be carried out: a worker that is ready may still be waiting for its partitions, which takes a group that is
+    /// new some seconds, and then the first runs of a measurement would wait as well.
+    async fn settle(&self) -> Result<()> {
+        let mut api = Api::new(self.address());
+        let workflow = api.create_workflow(&delays_of_nothing(1)).await?;
+        let mut runs = Vec::new();
+        for _ in 0..FIRST_RUNS {
+            runs.push(api.trigger(&workflow, &json!({})).await?);
+        }
+        let awaited = await_finished(self.address(), &runs, SETTLE_PATIENCE, |_| ()).await?;
+        let mut problems = Problems::default();
+        awaited.complain(&mut problems);
+        ensure!(
+            problems.is_empty(),
+            "the cluster carries out no runs: {}",
+            problems.first.join("; ")
+        );
+        Ok(())
     }
 
     /// Where its API listens.

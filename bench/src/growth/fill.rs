@@ -27,6 +27,8 @@ pub(super) struct Filler {
     /// The row of the run that is copied, and its journal.
     row: RunRow,
     records: Vec<String>,
+    /// What the database's files took before.
+    bytes_at_first: u64,
     written: u64,
     chance: fastrand::Rng,
     /// A copy out of the middle.
@@ -57,7 +59,9 @@ impl Filler {
             !records.iter().any(|record| record.contains(pattern)),
             "the journal of a run names the run itself now, so copies would be wrong: tell growth/fill.rs"
         );
+        tokio::task::spawn_blocking(move || drop(store)).await?;
         Ok(Self {
+            bytes_at_first: super::file_bytes(&data)?,
             data,
             row,
             records,
@@ -65,6 +69,11 @@ impl Filler {
             chance: fastrand::Rng::with_seed(7),
             middle: run,
         })
+    }
+
+    /// What the database's files took with one run in them.
+    pub(super) const fn bytes_at_first(&self) -> u64 {
+        self.bytes_at_first
     }
 
     /// Copies that are there.

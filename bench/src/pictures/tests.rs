@@ -1,3 +1,5 @@
+//! The same figures are the same pictures, with their aims; none are an error.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A figure stands beside its limit and its aim, and what was not measured is said to be so.
+
 use std::path::Path;
 
 use super::*;
