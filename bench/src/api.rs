@@ -97,6 +97,42 @@ impl Page {
     }
 }
 
+/// How many runs are in each state.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Counts {
+    /// Triggered, and nothing of them has begun.
+    pub pending: u64,
+    /// Under way, asleep or waiting.
+    pub running: u64,
+    /// Every step is done.
+    pub success: u64,
+    /// A step failed for good.
+    pub failed: u64,
+    /// Held until somebody resumes them.
+    pub paused: u64,
+    /// Ended because somebody asked.
+    pub cancelled: u64,
+}
+
+impl Counts {
+    /// All that are there.
+    #[must_use]
+    pub const fn all(self) -> u64 {
+        self.pending + self.running + self.paused + self.finished()
+    }
+
+    /// Those to which nothing more can happen.
+    #[must_use]
+    pub const fn finished(self) -> u64 {
+        self.success + self.failed + self.cancelled
+    }
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    runs: Counts,
+}
+
 #[derive(Deserialize)]
 struct Created {
     workflow_id: String,
@@ -172,6 +208,18 @@ impl Api {
             .await
             .with_context(|| format!("GET {path}"))?;
         read(&format!("GET {path}"), &response)
+    }
+
+    /// Reads how many runs of a workflow are in each state, or of all.
+    ///
+    /// # Errors
+    /// Where no answer comes, or another.
+    pub async fn count_runs(&mut self, workflow: Option<&str>) -> Result<Counts> {
+        let path = workflow.map_or_else(
+            || "/api/v1/stats".to_owned(),
+            |workflow| format!("/api/v1/stats?workflow_id={workflow}"),
+        );
+        Ok(self.get::<Stats>(&path).await?.runs)
     }
 
     /// Creates a workflow and returns its identifier.

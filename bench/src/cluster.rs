@@ -8,6 +8,7 @@ mod faults;
 mod history;
 mod node;
 mod plan;
+mod stand;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use millwork_servers::kafka::Kafka;
-use millwork_servers::postgres::{Durability, Postgres};
+use millwork_servers::postgres::Postgres;
 use serde::Serialize;
 use serde_json::json;
 use tempfile::TempDir;
@@ -25,6 +26,8 @@ use crate::latency::rounded;
 use crate::process::ServerOptions;
 use crate::report::Problems;
 use crate::sink::{Sink, Temper};
+pub use stand::Stand;
+
 use history::{Announcement, History, RunHistory};
 use node::{Node, Place, Role};
 use plan::Plan;
@@ -186,15 +189,7 @@ async fn carry_out(options: &Options, seed: u64, home: &TempDir) -> Result<Repor
         ..Temper::default()
     })
     .await?;
-    let ground = tokio::task::spawn_blocking(|| -> Result<Ground> {
-        let postgres = Postgres::start(Durability::Durable)?;
-        postgres.create_database(DATABASE, None)?;
-        Ok(Ground {
-            postgres,
-            kafka: Kafka::start()?,
-        })
-    })
-    .await??;
+    let ground = Ground::start().await?;
     let place = Place {
         binary: options.server.binary()?,
         home: home.path().to_owned(),

@@ -76,24 +76,18 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
     let workflow = Api::new(address)
         .create_workflow(&one_delay(seconds))
         .await?;
-    let tally = load::carry_out(Load {
-        address,
-        request: trigger_request(&workflow, &json!({}), None),
-        connections,
-        threads: 1,
-        until: Until::Requests(runs),
-        rate: None,
-        keep_run_ids: true,
-        reconnect: false,
-    })
+    let tally = load::carry_out(
+        Load::new(
+            address,
+            trigger_request(&workflow, &json!({}), None),
+            connections,
+            Until::Requests(runs),
+        )
+        .keeping_run_ids(),
+    )
     .await?;
     let mut problems = Problems::default();
-    if let Some(error) = &tally.first_error {
-        problems.add(format!(
-            "{} triggers failed, the first: {error}",
-            tally.errors
-        ));
-    }
+    tally.complain("triggers", &mut problems);
     let triggered = Instant::now();
     let patience = Duration::from_secs(patience) + Duration::from_secs_f64(seconds);
     let awaited = await_finished(address, &tally.run_ids, patience, move |run| {

@@ -65,6 +65,17 @@ pub fn per_second(count: u64, seconds: f64) -> f64 {
     }
 }
 
+/// The share of a part in a whole; nothing of nothing.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a few million")]
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        rounded(part as f64 / whole as f64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

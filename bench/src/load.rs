@@ -15,7 +15,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::api::PATIENCE;
 use crate::client::{Connection, Request};
+use crate::files;
 use crate::latency::{Latency, per_second, rounded};
+use crate::report::Problems;
 use crate::time::Timestamp;
 
 /// What to send, and how hard.
@@ -23,8 +25,8 @@ use crate::time::Timestamp;
 pub struct Load {
     /// To whom.
     pub address: SocketAddr,
-    /// What.
-    pub request: Request,
+    /// What, one after the other and again from the beginning.
+    pub requests: Vec<Request>,
     /// Over how many connections.
     pub connections: usize,
     /// Driven by how many threads.
@@ -37,6 +39,55 @@ pub struct Load {
     pub keep_run_ids: bool,
     /// Whether a new connection is made for every request.
     pub reconnect: bool,
+    /// Where right answers are counted while they come, for those who look on.
+    pub answered: Arc<AtomicU64>,
+}
+
+impl Load {
+    /// One request over and over, as fast as answers come, from one thread.
+    #[must_use]
+    pub fn new(address: SocketAddr, request: Request, connections: usize, until: Until) -> Self {
+        Self {
+            address,
+            requests: vec![request],
+            connections,
+            threads: 1,
+            until,
+            rate: None,
+            keep_run_ids: false,
+            reconnect: false,
+            answered: Arc::default(),
+        }
+    }
+
+    /// Keeps the identifiers of the runs that are started.
+    #[must_use]
+    pub fn keeping_run_ids(self) -> Self {
+        Self {
+            keep_run_ids: true,
+            ..self
+        }
+    }
+
+    /// How many requests there are in all, where that is known before. In an open loop it always is: every request that is due
+    /// within the time is sent, however late, since one that is left out because the server stalled would be the slowest.
+    fn total(&self) -> Option<u64> {
+        match (self.until, self.rate) {
+            (Until::Requests(count), _) => Some(count),
+            (Until::Elapsed(span), Some(rate)) => Some(requests_within(span, rate)),
+            (Until::Elapsed(_), None) => None,
+        }
+    }
+}
+
+/// Requests that are due before a span is over, the first at its beginning.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a few million, and no less than zero"
+)]
+fn requests_within(span: Duration, rate: f64) -> u64 {
+    (span.as_secs_f64() * rate).ceil().max(0.0) as u64
 }
 
 /// When a load ends.
@@ -44,12 +95,12 @@ pub struct Load {
 pub enum Until {
     /// After so many acknowledged requests.
     Requests(u64),
-    /// After so long.
+    /// After so long; in an open loop, when all is answered that was due by then.
     Elapsed(Duration),
 }
 
 /// What a load came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Answers that were as they should be.
     pub answers: u64,
@@ -82,6 +133,13 @@ impl Tally {
         Latency::of(self.micros.iter().map(|micros| u64::from(*micros)))
     }
 
+    /// Says that some of what was sent failed, where some did.
+    pub fn complain(&self, what: &str, problems: &mut Problems) {
+        if let Some(error) = &self.first_error {
+            problems.add(format!("{} {what} failed, the first: {error}", self.errors));
+        }
+    }
+
     /// How long it all took, rounded for people.
     #[must_use]
     pub fn seconds(&self) -> f64 {
@@ -93,6 +151,8 @@ impl Tally {
 #[derive(Debug)]
 struct Course {
     load: Load,
+    /// How many requests there are in all, where that is known before.
+    total: Option<u64>,
     /// How long a right answer is, as the first one was.
     answer_bytes: usize,
     /// Requests handed out so far.
@@ -102,14 +162,28 @@ struct Course {
 impl Course {
     /// Takes the next request, unless the load is at its end.
     fn take(&self, start: Instant) -> Option<u64> {
-        let number = match self.load.until {
-            Until::Elapsed(span) if start.elapsed() >= span => return None,
-            Until::Elapsed(_) | Until::Requests(_) => self.taken.fetch_add(1, Ordering::Relaxed),
-        };
-        match self.load.until {
-            Until::Requests(count) if number >= count => None,
-            Until::Requests(_) | Until::Elapsed(_) => Some(number),
+        if self.is_over(start) {
+            return None;
         }
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        self.total
+            .is_none_or(|total| number < total)
+            .then_some(number)
+    }
+
+    /// Whether time alone has ended the load.
+    fn is_over(&self, start: Instant) -> bool {
+        match (self.total, self.load.until) {
+            (None, Until::Elapsed(span)) => start.elapsed() >= span,
+            (Some(_), _) | (None, Until::Requests(_)) => false,
+        }
+    }
+
+    /// What is sent.
+    fn request(&self, number: u64) -> &Request {
+        let requests = &self.load.requests;
+        let place = usize::try_from(number).unwrap_or(0) % requests.len();
+        &requests[place]
     }
 
     /// When a request is due in an open loop.
@@ -126,9 +200,10 @@ impl Course {
 /// Where that first request is not answered with 200, or the load does not come to an end.
 pub async fn carry_out(load: Load) -> Result<Tally> {
     ensure!(
-        load.connections > 0 && load.threads > 0,
-        "a load needs at least one connection and one thread"
+        load.connections > 0 && load.threads > 0 && !load.requests.is_empty(),
+        "a load needs at least one connection, one thread and one request"
     );
+    files::allow(load.connections)?;
     if let Some(rate) = load.rate {
         ensure!(
             rate.is_finite() && rate > 0.0,
@@ -144,6 +219,7 @@ pub async fn carry_out(load: Load) -> Result<Tally> {
     let course = Arc::new(Course {
         answer_bytes: sample.body.len(),
         taken: AtomicU64::new(taken),
+        total: load.total(),
         load,
     });
     let threads = course.load.threads.min(course.load.connections);
@@ -156,14 +232,10 @@ pub async fn carry_out(load: Load) -> Result<Tally> {
     }
     let mut tally = Tally {
         answers: taken,
-        errors: 0,
-        first_error: None,
-        turned_away: 0,
-        elapsed: Duration::ZERO,
         ended_at: Timestamp::now(),
-        micros: Vec::new(),
-        run_ids: Vec::new(),
+        ..Tally::default()
     };
+    course.load.answered.fetch_add(taken, Ordering::Relaxed);
     if taken == 1 && course.load.keep_run_ids {
         tally.run_ids.push(crate::api::run_id(&sample)?);
     }
@@ -185,7 +257,7 @@ async fn first_answer(load: &Load) -> Result<crate::client::Response> {
     let exchange = async {
         Connection::open(load.address)
             .await?
-            .exchange(&load.request)
+            .exchange(&load.requests[0])
             .await
     };
     let response = tokio::time::timeout(PATIENCE, exchange)

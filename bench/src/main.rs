@@ -1,17 +1,18 @@
 //! `millwork-bench`: proofs and measurements of a running Millwork, one command each.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
+use millwork_bench::figures::{self, Stamp};
 use millwork_bench::null_server::{self, NullServer};
-use millwork_bench::process::{Millwork, Server as _, ServerOptions};
 use millwork_bench::report::{Report, render};
 use millwork_bench::sink::{self, Sink, Temper};
+use millwork_bench::target::{Against, Target};
 use millwork_bench::{
-    cluster, contract, crash, delays, examples, mix, reads, recovery, replace, shapes, sleepers,
-    starts, throughput, triggers,
+    calls, cluster, contract, crash, delays, examples, files, growth, limits, mix, pictures, reads,
+    recovery, replace, retention, shapes, sleepers, starts, summary, throughput, triggers,
 };
 
 // The server's allocator, so that the null server differs from it in nothing but the work.
@@ -23,8 +24,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "millwork-bench", version)]
 struct Arguments {
+    #[command(flatten)]
+    common: Common,
     #[command(subcommand)]
     command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Add the figures to `<command>.csv` in this folder as well.
+    #[arg(long, global = true, value_name = "DIR")]
+    csv: Option<PathBuf>,
+    /// Measure a cluster, started for this: an api and a worker on a PostgreSQL and a Kafka of their own.
+    #[arg(long, global = true)]
+    cluster: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +67,18 @@ enum Command {
     Reads(Against<reads::Options>),
     /// The everyday mix of many users.
     Mix(Against<mix::Options>),
+    /// What a call of a plugin costs, as the benchmark of the sandbox has left it.
+    Calls(calls::Options),
+    /// What nobody can be faster than here: a handler that does nothing, the database alone, the disk.
+    Limits(limits::Options),
+    /// What becomes of a server as its store grows to millions of runs.
+    Growth(growth::Options),
+    /// Whether a server that removes old runs keeps up with those that come.
+    Retention(retention::Options),
+    /// Put the figures of a folder into one table, each beside its limit and its aim.
+    Summary(summary::Options),
+    /// Draw the figures of a folder, a picture for each result.
+    Pictures(pictures::Options),
     /// Walk through the API and the connectors and compare with what they promise.
     Contract(Against<contract::Options>),
     /// Play the examples of the folder `examples`, and compare with what they promise.
@@ -63,59 +89,45 @@ enum Command {
     NullServer(null_server::Options),
 }
 
-/// A command against a server: one of its own, or one that runs already.
-#[derive(Debug, clap::Args)]
-struct Against<O: clap::Args> {
-    #[command(flatten)]
-    server: ServerOptions,
-    /// Use the server that listens here, in place of starting one.
-    #[arg(long, value_name = "HOST:PORT", value_parser = resolve, conflicts_with_all = ["work_dir", "server_args"])]
-    address: Option<SocketAddr>,
-    /// The process of that server, for measurements of its memory.
-    #[arg(long, requires = "address")]
-    pid: Option<u32>,
-    #[command(flatten)]
-    options: O,
-}
-
-/// A server that is ready. One that was started for the command ends with it.
-struct Target {
-    address: SocketAddr,
-    pid: Option<u32>,
-    _own: Option<Millwork>,
-}
-
-impl<O: clap::Args> Against<O> {
-    async fn target(&self) -> Result<Target> {
-        if let Some(address) = self.address {
-            return Ok(Target {
-                address,
-                pid: self.pid,
-                _own: None,
-            });
+impl Command {
+    /// Why this cannot be measured on a cluster, where it cannot.
+    const fn not_on_a_cluster(&self) -> Option<&'static str> {
+        match self {
+            Self::Delays(_)
+            | Self::Triggers(_)
+            | Self::Throughput(_)
+            | Self::Shapes(_)
+            | Self::Reads(_)
+            | Self::Mix(_)
+            | Self::Contract(_)
+            | Self::Examples(_) => None,
+            Self::Cluster(_) => Some("`cluster` starts a cluster anyway: leave --cluster out"),
+            Self::Sleepers(_) => Some(
+                "`sleepers` looks at the memory of one process, and a cluster's is that of several and of a database: leave --cluster out",
+            ),
+            Self::Starts(_) => Some(
+                "`starts` times one process, and a cluster's first start waits for its database and its broker: leave --cluster out",
+            ),
+            Self::Growth(_) | Self::Retention(_) => Some(
+                "this command looks at the file of one server, and a cluster has none: leave --cluster out",
+            ),
+            Self::Crash(_) | Self::Recovery(_) | Self::Replace(_) => Some(
+                "this command kills one server, or writes into its folders, and `cluster` is the proof for a cluster: leave --cluster out",
+            ),
+            Self::Calls(_)
+            | Self::Limits(_)
+            | Self::Summary(_)
+            | Self::Pictures(_)
+            | Self::Sink(_)
+            | Self::NullServer(_) => Some("this command measures no server: leave --cluster out"),
         }
-        let server = Millwork::launch(&self.server).await?;
-        Ok(Target {
-            address: server.address(),
-            pid: Some(server.pid()?),
-            _own: Some(server),
-        })
     }
-}
-
-/// Finds a host and port.
-fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text
-        .to_socket_addrs()
-        .map_err(|error| format!("{text:?} is no host with a port: {error}"))?;
-    found
-        .next()
-        .ok_or_else(|| format!("{text:?} has no address"))
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
+    let Arguments { common, command } = Arguments::parse();
+    match run(&common, command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -124,82 +136,120 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<()> {
+async fn run(common: &Common, command: Command) -> Result<()> {
+    // The servers that are started inherit it.
+    files::raise()?;
+    if common.cluster {
+        let refusal = command.not_on_a_cluster();
+        ensure!(refusal.is_none(), "{}", refusal.unwrap_or_default());
+    }
     match command {
-        Command::Crash(options) => show("crash", &crash::run(options).await?),
-        Command::Cluster(options) => show("cluster", &cluster::run(options).await?),
-        Command::Replace(options) => show("replace", &replace::run(options).await?),
-        Command::Recovery(options) => show("recovery", &recovery::run(options).await?),
-        Command::Starts(options) => show("starts", &starts::run(options).await?),
+        Command::Crash(options) => common.show("crash", "sqlite", &crash::run(options).await?),
+        Command::Cluster(options) => {
+            common.show("cluster", "postgres+kafka", &cluster::run(options).await?)
+        }
+        Command::Replace(options) => {
+            common.show("replace", "sqlite", &replace::run(options).await?)
+        }
+        Command::Recovery(options) => {
+            common.show("recovery", "sqlite", &recovery::run(options).await?)
+        }
+        Command::Starts(options) => common.show("starts", "sqlite", &starts::run(options).await?),
+        Command::Calls(options) => common.show("calls", "none", &calls::run(&options)?),
+        Command::Limits(options) => {
+            let null = null_server().await?;
+            let report = limits::run(null.address(), &options).await?;
+            common.show("limits", "none", &report)
+        }
+        Command::Summary(options) => {
+            print!("{}", summary::run(&options)?);
+            Ok(())
+        }
+        Command::Pictures(options) => {
+            for path in pictures::run(&options)? {
+                println!("{}", path.display());
+            }
+            Ok(())
+        }
+        Command::Growth(options) => common.show("growth", "sqlite", &growth::run(options).await?),
+        Command::Retention(options) => {
+            common.show("retention", "sqlite", &retention::run(options).await?)
+        }
         Command::Delays(against) => {
-            let target = against.target().await?;
-            show(
-                "delays",
-                &delays::run(target.address, &against.options).await?,
-            )
+            let target = against.target(common.cluster).await?;
+            let report = delays::run(target.address, &against.options).await?;
+            common.end("delays", target, &report).await
         }
         Command::Sleepers(against) => {
-            let target = against.target().await?;
+            let target = against.target(false).await?;
             let pid = target.pid.context(
                 "sleepers looks at the memory of the server's process: name it with --pid",
             )?;
-            show(
-                "sleepers",
-                &sleepers::run(target.address, pid, &against.options).await?,
-            )
+            let report = sleepers::run(target.address, pid, &against.options).await?;
+            common.end("sleepers", target, &report).await
         }
         Command::Triggers(against) => {
-            let target = against.target().await?;
-            let tool = std::env::current_exe().context("could not tell where this tool is")?;
-            let null = NullServer::launch(&tool).await?;
-            show(
-                "triggers",
-                &triggers::run(target.address, null.address(), &against.options).await?,
-            )
+            let target = against.target(common.cluster).await?;
+            let null = null_server().await?;
+            let report = triggers::run(target.address, null.address(), &against.options).await?;
+            common.end("triggers", target, &report).await
         }
         Command::Throughput(against) => {
-            let target = against.target().await?;
-            show(
-                "throughput",
-                &throughput::run(target.address, &against.options).await?,
-            )
+            let target = against.target(common.cluster).await?;
+            let report = throughput::run(target.address, &against.options).await?;
+            common.end("throughput", target, &report).await
         }
         Command::Shapes(against) => {
-            let target = against.target().await?;
-            show(
-                "shapes",
-                &shapes::run(target.address, &against.options).await?,
-            )
+            let target = against.target(common.cluster).await?;
+            let report = shapes::run(target.address, &against.options).await?;
+            common.end("shapes", target, &report).await
         }
         Command::Reads(against) => {
-            let target = against.target().await?;
-            show(
-                "reads",
-                &reads::run(target.address, &against.options).await?,
-            )
+            let target = against.target(common.cluster).await?;
+            let report = reads::run(target.address, &against.options).await?;
+            common.end("reads", target, &report).await
         }
         Command::Mix(against) => {
-            let target = against.target().await?;
-            show("mix", &mix::run(target.address, &against.options).await?)
+            let target = against.target(common.cluster).await?;
+            let report = mix::run(target.address, &against.options).await?;
+            common.end("mix", target, &report).await
         }
         Command::Contract(against) => {
-            let target = against.target().await?;
+            let target = against.target(common.cluster).await?;
             let sink = Sink::open(Temper::default()).await?;
-            show(
-                "contract",
-                &contract::run(target.address, &sink, &against.options).await?,
-            )
+            let report = contract::run(target.address, &sink, &against.options).await?;
+            common.end("contract", target, &report).await
         }
         Command::Examples(against) => {
-            let target = against.target().await?;
-            examples::run(target.address, &against.options).await
+            let target = against.target(common.cluster).await?;
+            examples::run(target.address, &against.options).await?;
+            target.end().await
         }
         Command::Sink(options) => sink::run(options).await,
         Command::NullServer(options) => null_server::run(options).await,
     }
 }
 
-fn show(command: &str, report: &impl Report) -> Result<()> {
-    println!("{}", render(command, report)?);
-    report.verdict()
+/// A server that does nothing, from this very tool.
+async fn null_server() -> Result<NullServer> {
+    let tool = std::env::current_exe().context("could not tell where this tool is")?;
+    NullServer::launch(&tool).await
+}
+
+impl Common {
+    /// Ends what was started for a command, and shows what it found.
+    async fn end(&self, command: &str, target: Target, report: &impl Report) -> Result<()> {
+        let store = target.store();
+        let ended = target.end().await;
+        self.show(command, store, report)?;
+        ended
+    }
+
+    fn show(&self, command: &str, store: &str, report: &impl Report) -> Result<()> {
+        println!("{}", render(command, report)?);
+        if let Some(directory) = &self.csv {
+            figures::append(directory, command, &Stamp::now(), store, report)?;
+        }
+        report.verdict()
+    }
 }

@@ -1,19 +1,28 @@
 //! The everyday mix: many users at once, each of whom makes a workflow, runs it and looks at it.
+//!
+//! Each user has a connection of its own and keeps it. At most [`CONNECTING_MAX`] are being made at a time, fewer than any server
+//! lets wait: what is measured is how the server answers, not how the system tries again to connect.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::api::{Api, read, trigger_request};
 use crate::client::Request;
-use crate::latency::{Latency, per_second, rounded};
+use crate::delays::seconds_between;
+use crate::files;
+use crate::latency::{Latency, per_second, rounded, share};
 use crate::report::Problems;
 use crate::runs::{Waits, await_finished};
+use crate::time::Timestamp;
 
 /// What each user asks, in order.
 const PLAN: [&str; 7] = [
@@ -25,6 +34,9 @@ const PLAN: [&str; 7] = [
     "get run",
     "list runs",
 ];
+
+/// Connections that are being made at the same time.
+pub const CONNECTING_MAX: usize = 512;
 
 /// How long the step of each workflow waits.
 const DELAY_SECONDS: f64 = 1.0;
@@ -49,6 +61,8 @@ pub struct Report {
     pub planned: u64,
     /// Those that were answered as they should be.
     pub succeeded: u64,
+    /// The share of these in the planned ones.
+    pub success_share: f64,
     /// How long it took until every user had the last answer.
     pub seconds: f64,
     /// Answers a second.
@@ -59,6 +73,8 @@ pub struct Report {
     pub runs_finished: u64,
     /// From the beginning until every run was seen to have ended.
     pub all_runs_ended_after_seconds: f64,
+    /// From the answer to the last trigger to the end of the last run, by the server's own account. Each waits for a second.
+    pub last_run_ended_after_last_trigger_seconds: f64,
     /// By kind of request.
     pub rows: Vec<Row>,
     /// What was wrong.
@@ -88,15 +104,20 @@ impl crate::report::Report for Report {
 /// Where it could not be carried to its end.
 pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
     ensure!(options.users > 0, "there has to be at least one user");
+    files::allow(usize::try_from(options.users).unwrap_or(usize::MAX))?;
+    let gate = Arc::new(Semaphore::new(CONNECTING_MAX));
     let began = Instant::now();
     let mut users = JoinSet::new();
     for number in 0..options.users {
+        let gate = Arc::clone(&gate);
         users.spawn(async move {
             let mut user = User {
                 api: Api::new(address),
+                gate: Some(gate),
                 number,
                 answers: Vec::new(),
                 run: None,
+                triggered_at: None,
             };
             let failure = user
                 .carry_out()
@@ -109,6 +130,7 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
     let mut problems = Problems::default();
     let mut by_kind: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
     let mut runs = Vec::new();
+    let mut last_trigger = None;
     while let Some(user) = users.join_next().await {
         let (user, failure) = user?;
         if let Some(failure) = failure {
@@ -118,6 +140,7 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
             by_kind.entry(kind).or_default().push(micros);
         }
         runs.extend(user.run);
+        last_trigger = last_trigger.max(user.triggered_at);
     }
     let seconds = began.elapsed().as_secs_f64();
     let patience = Duration::from_secs(options.patience);
@@ -132,6 +155,12 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
         .iter()
         .for_each(|waits| waits.complain(1, &mut problems));
     let succeeded = by_kind.values().map(|answers| answers.len() as u64).sum();
+    let last_end = awaited
+        .finished
+        .iter()
+        .filter_map(|waits| waits.completed_at)
+        .max();
+    let planned = options.users * PLAN.len() as u64;
     let rows = by_kind.iter().map(|(kind, answers)| Row {
         request: PLAN[*kind],
         succeeded: answers.len() as u64,
@@ -139,8 +168,9 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
     });
     Ok(Report {
         users: options.users,
-        planned: options.users * PLAN.len() as u64,
+        planned,
         succeeded,
+        success_share: share(succeeded, planned),
         seconds: rounded(seconds),
         per_second: per_second(succeeded, seconds),
         latency: Latency::of(by_kind.values().flatten().copied()),
@@ -150,6 +180,9 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
             .filter(|waits| waits.status == "success")
             .count() as u64,
         all_runs_ended_after_seconds: rounded(all_ended),
+        last_run_ended_after_last_trigger_seconds: last_trigger
+            .zip(last_end)
+            .map_or(0.0, |(from, to)| seconds_between(from, to)),
         rows: rows.collect(),
         problems,
     })
@@ -157,19 +190,23 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
 
 struct User {
     api: Api,
+    /// Who wants to connect for the first time goes through here.
+    gate: Option<Arc<Semaphore>>,
     number: u64,
     /// How long each answer took, in the order of the plan.
     answers: Vec<u64>,
     run: Option<String>,
+    /// When the answer to the trigger had come.
+    triggered_at: Option<Timestamp>,
 }
 
 impl User {
     async fn carry_out(&mut self) -> Result<()> {
-        self.ask(&Request::get("/health").finish(), |health| {
+        self.ask(&Request::get("/health").finish(), |health: &Value| {
             holds(health["status"] == "ok")
         })
         .await?;
-        self.ask(&Request::get("/").finish(), |hello| {
+        self.ask(&Request::get("/").finish(), |hello: &Value| {
             holds(hello["message"] == "Hello World")
         })
         .await?;
@@ -181,51 +218,59 @@ impl User {
         let definition = json!({"name": name, "description": "one of many", "steps": steps});
         let create = Request::post("/api/v1/workflows").json(&definition);
         let workflow = self
-            .ask(&create, |created| text(&created["workflow_id"]))
+            .ask(&create, |created: &Value| text(&created["workflow_id"]))
             .await?;
         let get = Request::get(&format!("/api/v1/workflows/{workflow}")).finish();
-        self.ask(&get, |found| {
+        self.ask(&get, |found: &Value| {
             holds(found["uuid"] == *workflow && found["name"] == *name)
         })
         .await?;
 
         let trigger = trigger_request(&workflow, &json!({"user": number}), None);
         let run = self
-            .ask(&trigger, |triggered| text(&triggered["run_id"]))
+            .ask(&trigger, |triggered: &Value| text(&triggered["run_id"]))
             .await?;
+        self.triggered_at = Some(Timestamp::now());
         self.run = Some(run.clone());
         let get = Request::get(&format!("/api/v1/runs/{run}")).finish();
-        self.ask(&get, |found| {
+        self.ask(&get, |found: &Value| {
             holds(found["uuid"] == *run && found["payload"]["user"] == number)
         })
         .await?;
         let list = Request::get("/api/v1/runs?limit=50").finish();
-        self.ask(&list, |page| {
-            holds(
-                page["items"]
-                    .as_array()
-                    .is_some_and(|items| (1..=50).contains(&items.len())),
-            )
+        self.ask(&list, |page: &PageOfRuns| {
+            holds((1..=50).contains(&page.items.len()))
         })
         .await
     }
 
     /// Asks for the next thing of the plan. The answer counts where it is what `look` wants to see.
-    async fn ask<T>(
+    async fn ask<A: for<'de> Deserialize<'de>, T>(
         &mut self,
         request: &Request,
-        look: impl FnOnce(&Value) -> Option<T>,
+        look: impl FnOnce(&A) -> Option<T>,
     ) -> Result<T> {
         let what = PLAN[self.answers.len()];
+        let permit = match self.gate.take() {
+            Some(gate) => Some(gate.acquire_owned().await.context("the gate is closed")?),
+            None => None,
+        };
         let begun = Instant::now();
         let response = self.api.call(request).await.context(what)?;
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let answer: Value = read(what, &response)?;
+        drop(permit);
+        let answer: A = read(what, &response)?;
         let seen =
             look(&answer).with_context(|| format!("{what} was answered {}", response.excerpt()))?;
         self.answers.push(micros);
         Ok(seen)
     }
+}
+
+/// A page of the list of runs, whose items are counted and not kept: this tool shares the machine with the server.
+#[derive(Deserialize)]
+struct PageOfRuns {
+    items: Vec<IgnoredAny>,
 }
 
 fn holds(condition: bool) -> Option<()> {

@@ -108,6 +108,7 @@ pub trait Server: Send {
 pub struct Millwork {
     binary: PathBuf,
     server_args: Vec<String>,
+    variables: Vec<(String, String)>,
     address: SocketAddr,
     home: TempDir,
     child: Option<Child>,
@@ -137,10 +138,24 @@ impl Millwork {
         Ok(Self {
             binary: options.binary()?,
             server_args: options.server_args.clone(),
+            variables: Vec::new(),
             address: free_address()?,
             home,
             child: None,
         })
+    }
+
+    /// Sets a variable of its environment, from its next start on.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The folder in which it keeps everything.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
     }
 
     /// The folder that it watches for plugins.
@@ -213,6 +228,7 @@ impl Server for Millwork {
             .args(&self.server_args)
             // The server takes every variable that begins like this for a setting, and refuses one that is none.
             .env_remove(BINARY_VARIABLE)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

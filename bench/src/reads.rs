@@ -130,23 +130,17 @@ async fn fill(
     patience: Duration,
     problems: &mut Problems,
 ) -> Result<(Vec<String>, f64)> {
-    let tally = load::carry_out(Load {
-        address,
-        request: trigger_request(workflow, &json!({}), None),
-        connections: options.connections,
-        threads: 1,
-        until: Until::Requests(runs),
-        rate: None,
-        keep_run_ids: true,
-        reconnect: false,
-    })
+    let tally = load::carry_out(
+        Load::new(
+            address,
+            trigger_request(workflow, &json!({}), None),
+            options.connections,
+            Until::Requests(runs),
+        )
+        .keeping_run_ids(),
+    )
     .await?;
-    if let Some(error) = &tally.first_error {
-        problems.add(format!(
-            "{} triggers failed, the first: {error}",
-            tally.errors
-        ));
-    }
+    tally.complain("triggers", problems);
     let seconds = tally.seconds();
     // All of them, where they are few; where they are many, those that were triggered last.
     let mut runs = tally.run_ids;
@@ -185,24 +179,15 @@ async fn read_all(
     ];
     let mut rows = Vec::new();
     for (read, path) in reads {
-        let tally = load::carry_out(Load {
+        let tally = load::carry_out(Load::new(
             address,
-            request: Request::get(&path).finish(),
-            connections: options.connections,
-            threads: 1,
-            until: Until::Elapsed(Duration::from_secs_f64(options.seconds)),
-            rate: None,
-            keep_run_ids: false,
-            reconnect: false,
-        })
+            Request::get(&path).finish(),
+            options.connections,
+            Until::Elapsed(Duration::from_secs_f64(options.seconds)),
+        ))
         .await
         .with_context(|| format!("GET {path}"))?;
-        if let Some(error) = &tally.first_error {
-            problems.add(format!(
-                "{} times GET {path} failed, the first: {error}",
-                tally.errors
-            ));
-        }
+        tally.complain(&format!("requests for GET {path}"), problems);
         rows.push((read, tally.per_second(), tally.latency()));
     }
     Ok(rows)

@@ -84,24 +84,18 @@ pub async fn measure(server: &mut impl Server, options: &Options) -> Result<Repo
         .create_workflow(&one_delay(seconds))
         .await?;
     let began = Instant::now();
-    let tally = load::carry_out(Load {
-        address,
-        request: trigger_request(&workflow, &json!({}), None),
-        connections: options.connections,
-        threads: 1,
-        until: Until::Requests(options.runs),
-        rate: None,
-        keep_run_ids: true,
-        reconnect: false,
-    })
+    let tally = load::carry_out(
+        Load::new(
+            address,
+            trigger_request(&workflow, &json!({}), None),
+            options.connections,
+            Until::Requests(options.runs),
+        )
+        .keeping_run_ids(),
+    )
     .await?;
     let mut problems = Problems::default();
-    if let Some(error) = &tally.first_error {
-        problems.add(format!(
-            "{} triggers failed, the first: {error}",
-            tally.errors
-        ));
-    }
+    tally.complain("triggers", &mut problems);
     let all_in_flight = began.elapsed().as_secs_f64() < seconds;
     server.kill().await?;
     // Nobody is left who could go on with one of them, and when the server comes back each of them is due.

@@ -127,14 +127,14 @@ pub async fn run(options: Options) -> Result<Report> {
     let (stop, stopped) = oneshot::channel();
     let replacing = tokio::spawn(replace(folder, versions, every, stopped));
     let tally = load::carry_out(Load {
-        address: server.address(),
-        request: trigger_request(&workflow, &json!({}), None),
-        connections: options.connections,
-        threads: 1,
-        until: Until::Requests(options.runs),
         rate: Some(options.rate),
         keep_run_ids: true,
-        reconnect: false,
+        ..Load::new(
+            server.address(),
+            trigger_request(&workflow, &json!({}), None),
+            options.connections,
+            Until::Requests(options.runs),
+        )
     })
     .await?;
     let patience = Duration::from_secs(options.patience);
@@ -149,12 +149,7 @@ pub async fn run(options: Options) -> Result<Report> {
     let replacements = replacing.await??;
 
     let mut problems = Problems::default();
-    if let Some(error) = &tally.first_error {
-        problems.add(format!(
-            "{} triggers failed, the first: {error}",
-            tally.errors
-        ));
-    }
+    tally.complain("triggers", &mut problems);
     awaited.complain(&mut problems);
     refused(&mut api, &mut problems).await?;
     let mut report = Report {

@@ -164,6 +164,20 @@ impl Waits {
         }
     }
 
+    /// Measures a run whose one step waits until the time that its payload names as `until`.
+    #[must_use]
+    pub fn until(run: Run) -> Self {
+        let until: Option<Timestamp> = serde_json::from_value(run.payload["until"].clone()).ok();
+        let late = |step: &crate::api::StepResult| Some(step.completed_at?.micros_since(until?));
+        let late_by_micros = run.step_results.values().filter_map(late).collect();
+        Self {
+            run: run.uuid,
+            status: run.status,
+            completed_at: run.completed_at,
+            late_by_micros,
+        }
+    }
+
     /// Says what is wrong with it: not a success, a step without its times, or one that woke early.
     pub fn complain(&self, steps: usize, problems: &mut Problems) {
         let Self { run, status, .. } = self;

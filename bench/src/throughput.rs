@@ -83,23 +83,17 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Report> {
     let new_connection = single_runs(address, &workflow, options, false, &mut problems).await?;
 
     let began_at = Timestamp::now();
-    let tally = load::carry_out(Load {
-        address,
-        request: crate::api::trigger_request(&workflow, &json!({}), None),
-        connections: options.connections,
-        threads: 1,
-        until: Until::Requests(options.runs),
-        rate: None,
-        keep_run_ids: true,
-        reconnect: false,
-    })
+    let tally = load::carry_out(
+        Load::new(
+            address,
+            crate::api::trigger_request(&workflow, &json!({}), None),
+            options.connections,
+            Until::Requests(options.runs),
+        )
+        .keeping_run_ids(),
+    )
     .await?;
-    if let Some(error) = &tally.first_error {
-        problems.add(format!(
-            "{} triggers failed, the first: {error}",
-            tally.errors
-        ));
-    }
+    tally.complain("triggers", &mut problems);
     // The newest run is asked for alone until it has ended: twenty thousand questions would be part of the measurement.
     let patience = Duration::from_secs(options.patience);
     let newest = tally.run_ids.iter().max().context("no run was started")?;

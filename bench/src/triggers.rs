@@ -108,15 +108,11 @@ pub async fn run(millwork: SocketAddr, null: SocketAddr, options: &Options) -> R
             .await?;
         let request = trigger_request(&workflow, &json!({}), None);
         for connections in &options.connections {
+            let until = Until::Elapsed(Duration::from_secs_f64(options.seconds));
             let load = |address| Load {
-                address,
-                request: request.clone(),
-                connections: *connections,
                 threads: options.threads,
-                until: Until::Elapsed(Duration::from_secs_f64(options.seconds)),
                 rate: options.rate,
-                keep_run_ids: false,
-                reconnect: false,
+                ..Load::new(address, request.clone(), *connections, until)
             };
             let (mut ours, mut nulls) = (Vec::new(), Vec::new());
             for _ in 0..options.rounds {

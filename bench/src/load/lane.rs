@@ -1,6 +1,7 @@
 //! One client thread of a load, and the connections that it drives.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -87,21 +88,11 @@ struct Lane {
 
 impl Lane {
     fn new(course: Arc<Course>, connection: Connection, start: Instant) -> Self {
-        let tally = Tally {
-            answers: 0,
-            errors: 0,
-            first_error: None,
-            turned_away: 0,
-            elapsed: Duration::ZERO,
-            ended_at: Timestamp::default(),
-            micros: Vec::new(),
-            run_ids: Vec::new(),
-        };
         Self {
             course,
             connection: Some(connection),
             start,
-            tally,
+            tally: Tally::default(),
         }
     }
 
@@ -117,15 +108,15 @@ impl Lane {
             // In an open loop the clock of a request starts when it was due, though its connection may still have been
             // waiting for the answer before: a server that stalls does not get fewer requests to be slow at.
             let begun = due.unwrap_or_else(Instant::now);
-            self.settle(begun).await;
+            self.settle(number, begun).await;
         }
         self.tally
     }
 
     /// Sends one request until it is answered with something else than *busy*.
-    async fn settle(&mut self, begun: Instant) {
+    async fn settle(&mut self, number: u64, begun: Instant) {
         loop {
-            match self.exchange().await {
+            match self.exchange(number).await {
                 Ok(response) => match pause_asked_for(&response) {
                     Some(pause) => {
                         self.tally.turned_away += 1;
@@ -138,20 +129,18 @@ impl Lane {
                     return tokio::time::sleep(REST).await;
                 }
             }
-            if let Until::Elapsed(span) = self.course.load.until
-                && self.start.elapsed() >= span
-            {
+            if self.course.is_over(self.start) {
                 return;
             }
         }
     }
 
-    async fn exchange(&mut self) -> Result<Response, Error> {
+    async fn exchange(&mut self, number: u64) -> Result<Response, Error> {
         let mut connection = match self.connection.take() {
             Some(connection) if !self.course.load.reconnect => connection,
             Some(_) | None => Connection::open(self.course.load.address).await?,
         };
-        let response = connection.exchange(&self.course.load.request).await?;
+        let response = connection.exchange(self.course.request(number)).await?;
         if !response.closes {
             self.connection = Some(connection);
         }
@@ -168,6 +157,7 @@ impl Lane {
             ));
         }
         self.tally.answers += 1;
+        self.course.load.answered.fetch_add(1, Ordering::Relaxed);
         self.tally
             .micros
             .push(u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX));

@@ -58,6 +58,72 @@ async fn a_command_prints_a_table_and_a_line_of_json() {
 }
 
 #[tokio::test]
+async fn figures_are_added_to_a_file_summed_up_and_drawn() {
+    let fake = Fake::started(Fault::None).await;
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (address, csv, drawn) = (fake.address().to_string(), path("csv"), path("drawn"));
+    for runs in ["20", "30"] {
+        let throughput = ["throughput", "--address", &address, "--single-runs", "2"];
+        let output = tool(&[&throughput[..], &["--runs", runs, "--csv", &csv]].concat()).await;
+        assert!(output.status.success(), "{output:?}");
+    }
+    let written = std::fs::read_to_string(folder.path().join("csv/throughput.csv"));
+    let written = written.expect("it is there");
+    assert_eq!(written.lines().count(), 3, "{written}");
+    assert!(
+        written.starts_with("commit,time,build,store,runs,steps,"),
+        "{written}"
+    );
+    let output = tool(&["summary", &csv]).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("| completed runs of 3 steps | "),
+        "{output:?}"
+    );
+    let output = tool(&["pictures", &csv, "--out", &drawn]).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("throughput.svg"),
+        "{output:?}"
+    );
+    assert!(folder.path().join("drawn/throughput.svg").is_file());
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_on_a_cluster_is_refused_in_words() {
+    for command in [
+        "sleepers", "starts", "recovery", "growth", "limits", "cluster",
+    ] {
+        let output = tool(&[command, "--cluster"]).await;
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && text.contains("leave --cluster out"),
+            "{command}: {text}"
+        );
+    }
+    let output = tool(&["mix", "--cluster", "--address", "127.0.0.1:9"]).await;
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("leave one of them out"), "{text}");
+}
+
+#[tokio::test]
+async fn limits_of_the_machine_are_measured_without_a_server() {
+    let sizes = ["--connections", "2", "--batches", "3", "--seconds", "0.2"];
+    let output = tool(&[&["limits"], &sizes[..]].concat()).await;
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line: Value =
+        serde_json::from_str(text.lines().last().expect("it says something")).expect("it is JSON");
+    let limits = line["limits"].as_array().expect("there is a table");
+    let names: Vec<&Value> = limits.iter().map(|limit| &limit["what"]).collect();
+    assert_eq!(names, ["handler", "disk", "database"]);
+    for limit in limits {
+        assert!(limit["per_second"].as_f64() > Some(0.0), "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn a_problem_is_told_and_ends_the_tool_with_an_error() {
     let fake = Fake::started(Fault::WakesEarly).await;
     let (address, pid) = (fake.address().to_string(), std::process::id().to_string());

@@ -6,4 +6,5 @@ mod contract;
 mod crash;
 mod fake;
 mod growth;
+mod load;
 mod measurements;

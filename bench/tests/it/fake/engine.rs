@@ -134,8 +134,17 @@ async fn perform(memory: Shared, run: String, step: Value) -> Result<(), String>
         .map_err(|message| format!("step \"{name}\" failed: {message}"))
 }
 
+/// Seconds until a time; a little more than there are, since it must not be early.
+fn until(text: &str) -> Option<f64> {
+    let until: Timestamp = serde_json::from_value(text.into()).ok()?;
+    let micros = until.micros_since(Timestamp::now()).max(0);
+    Some((micros as f64 + 500.0) / 1e6)
+}
+
 async fn delay(memory: &Shared, config: &Value, fault: Fault) -> Value {
+    let until = config["until"].as_str().and_then(until);
     let seconds = match &config["duration"] {
+        Value::Null => until.unwrap_or(0.0),
         Value::String(text) => {
             text.strip_suffix("ms")
                 .and_then(|ms| ms.parse::<f64>().ok())
