@@ -15,7 +15,8 @@ case ${1:-full} in
   *) echo "measure: there is '$0' and '$0 quick', and no '$1'" >&2 && exit 2 ;;
 esac
 
-cargo build --release --locked -p millwork -p millwork-bench
+# The whole workspace, as the benches below ask for it: nothing is compiled twice.
+cargo build --release --locked --workspace --bins
 bench="$target/release/millwork-bench"
 work=${MEASURE_DIR:-$target/bench}
 # Figures of an earlier measurement stay beside this one's.
