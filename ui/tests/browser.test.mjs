@@ -259,6 +259,7 @@ test("a plugin is uploaded by dropping it, granted, disabled and removed", { ski
   const card = page.getByRole("region", { name: /^witness/ });
   await card.getByText("not granted").first().waitFor();
   await card.getByRole("button", { name: "Grant what it asks for" }).click();
+  await card.getByRole("button", { name: "Grant this" }).scrollIntoViewIfNeeded();
   await look(page, "grant");
   await card.getByRole("button", { name: "Grant this" }).click();
   await card.getByText("not granted").first().waitFor({ state: "detached" });

@@ -98,7 +98,7 @@ mod tests {
             (0, 3, 10, 1),
             (7, 7, 3, 1),
             (0, 10, 0, 10),
-            (0, i64::MAX, 1, i64::MAX),
+            (9, 5, 3, 1),
         ] {
             let query = OverTime {
                 workflow: None,

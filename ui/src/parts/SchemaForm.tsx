@@ -1,7 +1,7 @@
 /** A form made from a JSON Schema. */
 import Form from "@rjsf/core";
-import type { DescriptionFieldProps, RJSFSchema, UiSchema } from "@rjsf/utils";
-import { type ReactNode, useMemo } from "react";
+import type { DescriptionFieldProps, MultiSchemaFieldTemplateProps, RJSFSchema, UiSchema } from "@rjsf/utils";
+import { type ReactNode, useMemo, useState } from "react";
 import type { Schema } from "../api/types.ts";
 import { inline } from "./Markdown.tsx";
 import { validator } from "./validator.ts";
@@ -15,6 +15,21 @@ function Description({ id, description }: DescriptionFieldProps) {
     </p>
   );
 }
+
+/** Which of several shapes a value has. */
+function Choice({ selector, optionSchemaField }: MultiSchemaFieldTemplateProps) {
+  return (
+    <>
+      <label>
+        Which of these
+        {selector}
+      </label>
+      {optionSchemaField}
+    </>
+  );
+}
+
+const TEMPLATES = { DescriptionFieldTemplate: Description, MultiSchemaFieldTemplate: Choice };
 
 export default function SchemaForm({
   schema,
@@ -35,6 +50,7 @@ export default function SchemaForm({
   look?: UiSchema;
   children?: ReactNode;
 }) {
+  const [isJudged, setJudged] = useState(false);
   const shown = useMemo(() => ({ ...schema, title: undefined }) as RJSFSchema, [schema]);
   return (
     <Form
@@ -43,13 +59,14 @@ export default function SchemaForm({
       uiSchema={look}
       formData={value}
       validator={validator}
-      templates={{ DescriptionFieldTemplate: Description }}
+      templates={TEMPLATES}
       noHtml5Validate
       showErrorList={false}
       tagName={send ? "form" : ("div" as "form")}
       onChange={({ formData }) => change?.(formData)}
-      // Shown at its place; without this the form library complains on the console too.
-      onError={() => {}}
+      // What is wrong is told when it is sent, and from then on as it is mended.
+      liveValidate={isJudged ? "onChange" : undefined}
+      onError={() => setJudged(true)}
       onSubmit={({ formData }) => send?.(formData ?? {})}
     >
       {send ? (

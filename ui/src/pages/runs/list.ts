@@ -44,6 +44,8 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
   const [round, setRound] = useState(0);
   const pieces = useRef<Piece[]>([]);
   const busy = useRef(false);
+  /** Somebody has scrolled to the end while something else was read. */
+  const wanted = useRef(false);
   const visible = useRef(looked);
   visible.current = looked;
 
@@ -65,7 +67,11 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
   const append = useCallback(
     async (mine: () => boolean) => {
       const cursor = pieces.current.length ? pieces.current.at(-1)!.next : "";
-      if (busy.current || cursor === null) return;
+      if (cursor === null) return;
+      if (busy.current) {
+        wanted.current = true;
+        return;
+      }
       busy.current = true;
       setLoading(true);
       try {
@@ -92,6 +98,7 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
     const mine = () => current.current === turn;
     pieces.current = [];
     busy.current = false;
+    wanted.current = false;
     setRows([]);
     setComplete(false);
     void append(mine);
@@ -102,14 +109,19 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
       }
       busy.current = true;
       try {
-        await Promise.all([takeNew(), readAgain()]);
+        await takeNew();
+        await readAgain();
         if (!mine()) return;
         setError(undefined);
         show();
       } catch (problem) {
         if (mine()) setError(problemOf(problem));
       } finally {
-        if (mine()) busy.current = false;
+        if (mine()) {
+          busy.current = false;
+          if (wanted.current) void append(mine);
+          wanted.current = false;
+        }
       }
     }, LOOK_EVERY_MS);
 
@@ -142,10 +154,18 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
         if (at <= first || from > last) continue;
         const page = await read({ cursor: piece.cursor });
         if (!mine()) return;
+        if (piece.cursor !== "") {
+          Object.assign(piece, { items: page.items.map(slim), next: page.next_cursor });
+          continue;
+        }
+        // The first piece grows: of those that are on its page some may not fit the filter any more; behind it they keep what was known.
         const now = new Map(page.items.map((run) => [run.id, run]));
-        // On the first page only those are told anew that are on it still; the others keep what was known.
-        if (piece.cursor === "") piece.items = piece.items.map((run) => slim(now.get(run.id) ?? run));
-        else Object.assign(piece, { items: page.items.map(slim), next: page.next_cursor });
+        const end = page.next_cursor && page.items.at(-1)?.id;
+        piece.items = piece.items.flatMap((run) => {
+          const found = now.get(run.id);
+          if (found) return [slim(found)];
+          return end && run.id < end ? [run] : [];
+        });
       }
     }
     return () => {

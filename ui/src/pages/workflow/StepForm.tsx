@@ -27,14 +27,13 @@ export function StepForm({
 }) {
   const catalogue = useCatalogue().data;
   const all = parts(definition).flatMap(([part, steps]) => steps.map((step) => ({ part, step })));
-  const at = all.find(({ step }) => step.name === chosen);
+  const at = all.find(({ step }) => step.name === chosen) ?? all[0];
   return (
     <section aria-label="Steps by form">
       <div className="bar">
         <label className="field">
           Step
-          <select value={chosen ?? ""} onChange={(event) => choose(event.target.value)}>
-            <option value="">choose one, here or in the graph</option>
+          <select value={at?.step.name ?? ""} onChange={(event) => choose(event.target.value)}>
             {all.map(({ part, step }) => (
               <option key={`${part}/${step.name}`} value={step.name}>
                 {step.name} ({step.type})
