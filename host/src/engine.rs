@@ -276,6 +276,26 @@ impl Engine {
         self.0.registry.len()
     }
 
+    /// How many runs may wait to be executed before triggers are turned away.
+    #[must_use]
+    pub fn backlog_max(&self) -> u64 {
+        self.0.options.backlog_max
+    }
+
+    /// How many runs may be executed at the same time.
+    #[must_use]
+    pub fn in_flight_max(&self) -> usize {
+        self.0.options.in_flight_max
+    }
+
+    /// How large the database is, where it can be said.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn store_size_bytes(&self) -> Result<Option<u64>, Error> {
+        Ok(self.0.store.size_bytes().await?)
+    }
+
     /// How many runs are held in memory because they are due soon.
     #[must_use]
     pub fn due_soon(&self) -> usize {

@@ -147,6 +147,7 @@ macro_rules! conformance {
                 versions::what_is_left_of_a_deleted_workflow_goes_with_its_last_run,
                 others::a_plugin_is_kept_once,
                 others::the_store_gives_a_sign_of_life,
+                others::the_store_says_how_large_it_is,
                 values::a_value_is_written_read_and_deleted,
                 values::a_writer_who_expects_something_else_is_told_what_is_there,
                 values::keys_do_not_touch_each_other,

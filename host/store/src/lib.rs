@@ -164,6 +164,9 @@ pub trait Store: Workflows + Limits + Triggers + Jobs + Deliveries {
     /// Asks the store for a sign of life: that it can be read, and written.
     async fn ping(&self) -> Result<(), Error>;
 
+    /// Says how large the database is; nothing where there is none.
+    async fn size_bytes(&self) -> Result<Option<u64>, Error>;
+
     /// Tells what time it is in the store, at some moment between the question and the answer. Nothing where the store has
     /// no clock of its own, being of one machine.
     async fn clock(&self) -> Result<Option<Timestamp>, Error>;

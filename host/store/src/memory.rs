@@ -189,6 +189,10 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn size_bytes(&self) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, Error> {
         Ok(None)
     }

@@ -233,6 +233,11 @@ impl Store for Postgres {
         within("write the pulse", others::beat(&self.pool)).await
     }
 
+    async fn size_bytes(&self) -> Result<Option<u64>, Error> {
+        let size = others::size(&self.pool);
+        within("find out how large the database is", size).await
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, Error> {
         within("ask for the time", others::clock(&self.pool)).await
     }

@@ -311,6 +311,12 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn size_bytes(&self) -> Result<Option<u64>, Error> {
+        self.readers
+            .read("find out how large the database is", pulse::size)
+            .map(Some)
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, Error> {
         // The one process that has the file has one clock.
         Ok(None)

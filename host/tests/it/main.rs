@@ -17,6 +17,7 @@ mod hooks;
 mod jobs_in_memory;
 mod language_in_memory;
 mod limits_in_memory;
+mod observe;
 mod plugins;
 mod polling;
 mod prelude_in_memory;

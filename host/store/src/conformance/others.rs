@@ -40,3 +40,9 @@ pub async fn the_store_gives_a_sign_of_life(store: &dyn Store) {
         store.ping().await.unwrap();
     }
 }
+
+/// Where there is one: a store that forgets has none.
+pub async fn the_store_says_how_large_it_is(store: &dyn Store) {
+    let size = store.size_bytes().await.unwrap();
+    assert!(size.is_none_or(|bytes| bytes > 0), "{size:?}");
+}

@@ -49,6 +49,13 @@ pub(super) async fn beat(pool: &PgPool) -> sqlx::Result<()> {
     }
 }
 
+pub(super) async fn size(pool: &PgPool) -> sqlx::Result<Option<u64>> {
+    let bytes: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+        .fetch_one(pool)
+        .await?;
+    Ok(u64::try_from(bytes).ok())
+}
+
 pub(super) async fn clock(pool: &PgPool) -> sqlx::Result<Option<Timestamp>> {
     let now: OffsetDateTime = sqlx::query_scalar("SELECT clock_timestamp()")
         .fetch_one(pool)

@@ -17,3 +17,10 @@ pub(super) fn beat(connection: &Connection) -> Result<()> {
         .execute([])?;
     Ok(())
 }
+
+/// How large the database is: what lies in its file, and not what is still in its log.
+pub(super) fn size(connection: &Connection) -> Result<u64> {
+    let of = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let bytes = of("page_count")?.saturating_mul(of("page_size")?);
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}

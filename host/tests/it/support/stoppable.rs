@@ -288,6 +288,10 @@ impl Store for Stoppable {
         self.reach().await.ping().await
     }
 
+    async fn size_bytes(&self) -> Result<Option<u64>, Error> {
+        self.reach().await.size_bytes().await
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, Error> {
         self.reach().await.clock().await
     }
