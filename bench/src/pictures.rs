@@ -9,6 +9,8 @@ mod scenes;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use plotters::coord::Shift;
+use plotters::prelude::*;
 
 /// Which figures, and where the pictures go.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,6 +24,22 @@ pub struct Options {
 
 /// Pixels of a picture.
 const SIZE: (u32, u32) = (760, 420);
+
+/// Colours that are told apart without seeing red and green.
+const COLOURS: [RGBColor; 4] = [
+    RGBColor(0, 90, 160),
+    RGBColor(230, 140, 20),
+    RGBColor(110, 110, 110),
+    RGBColor(0, 140, 110),
+];
+
+/// Of an aim.
+const AIM: RGBColor = RGBColor(190, 20, 60);
+
+const FONT: &str = "sans-serif";
+
+/// The whole of a picture.
+type Root<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws what there are figures for, and says which files were written.
 ///
@@ -44,6 +62,26 @@ pub fn run(options: &Options) -> Result<Vec<PathBuf>> {
         written.push(path);
     }
     Ok(written)
+}
+
+/// Says below the picture which colour is whose, where there is more than one.
+fn legend(root: &Root<'_>, names: &[&str]) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    if names.len() < 2 {
+        return Ok(());
+    }
+    // About as wide as a letter of this size is: the width of a text is known to who shows it, not here.
+    let width = |name: &str| 34 + 7 * i32::try_from(name.chars().count()).unwrap_or(0);
+    let whole: i32 = names.iter().map(|name| width(name)).sum();
+    let (wide, high) = (SIZE.0.cast_signed(), SIZE.1.cast_signed());
+    let (mut x, y) = ((wide - whole) / 2, high - 20);
+    for (place, name) in names.iter().enumerate() {
+        let colour = COLOURS[place % COLOURS.len()];
+        root.draw(&Rectangle::new([(x, y), (x + 12, y + 10)], colour.filled()))?;
+        let style = (FONT, 13).into_font().color(&BLACK);
+        root.draw(&Text::new((*name).to_owned(), (x + 17, y), style))?;
+        x += width(name);
+    }
+    Ok(())
 }
 
 /// The top of an axis that has to show a value: a little above it, at a round number.

@@ -94,12 +94,10 @@ fn table(lines: &[Line]) -> String {
 /// A number as people write it: `12,345`, `3.14`, `0.021`.
 pub(crate) fn number(value: f64) -> String {
     let magnitude = value.abs();
-    if magnitude < 10.0 {
-        let text = format!("{value:.3}");
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
     if magnitude < 100.0 {
-        return format!("{value:.1}");
+        let decimals = if magnitude < 10.0 { 3 } else { 1 };
+        let text = format!("{value:.decimals$}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
     let digits = format!("{magnitude:.0}");
     let mut text = String::new();

@@ -4,20 +4,8 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{SIZE, top_of};
+use super::{AIM, COLOURS, FONT, Root, SIZE, legend, top_of};
 use crate::summary::number;
-
-/// Colours that are told apart without seeing red and green.
-pub(super) const COLOURS: [RGBColor; 4] = [
-    RGBColor(0, 90, 160),
-    RGBColor(230, 140, 20),
-    RGBColor(110, 110, 110),
-    RGBColor(0, 140, 110),
-];
-
-pub(super) const AIM: RGBColor = RGBColor(190, 20, 60);
-
-pub(super) const FONT: &str = "sans-serif";
 
 /// What is drawn.
 #[derive(Clone, Debug, Default)]
@@ -59,17 +47,14 @@ impl Bars {
         Ok(svg)
     }
 
-    fn draw_on(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw_on(&self, root: &Root<'_>) -> Result<(), Box<dyn std::error::Error>> {
         root.fill(&WHITE)?;
         let top = top_of(self.highest());
         let count = float(self.categories.len().max(1));
         let mut chart = ChartBuilder::on(root)
-            .caption(&self.title, (FONT, 20))
+            .caption(&self.title, (FONT, 16))
             .margin(12)
-            .x_label_area_size(44)
+            .x_label_area_size(56)
             .y_label_area_size(84)
             .build_cartesian_2d(0.0..count, 0.0..top)?;
         chart
@@ -82,19 +67,14 @@ impl Bars {
             .light_line_style(WHITE)
             .draw()?;
         let room = 0.76 / float(self.series.len().max(1));
-        for (place, (name, values)) in self.series.iter().enumerate() {
+        for (place, (_, values)) in self.series.iter().enumerate() {
             let colour = COLOURS[place % COLOURS.len()];
             let bars = values.iter().enumerate().filter_map(|(category, value)| {
                 let left = float(category) + 0.12 + float(place) * room;
                 let corners = [(left, 0.0), (left + room * 0.94, (*value)?)];
                 Some(Rectangle::new(corners, colour.filled()))
             });
-            let drawn = chart.draw_series(bars)?;
-            if self.series.len() > 1 {
-                drawn.label(name).legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled())
-                });
-            }
+            chart.draw_series(bars)?;
             let centred = Pos::new(HPos::Center, VPos::Bottom);
             let numbers = values.iter().enumerate().filter_map(|(category, value)| {
                 let middle = float(category) + 0.12 + (float(place) + 0.47) * room;
@@ -130,15 +110,8 @@ impl Bars {
             let style = style.pos(Pos::new(HPos::Center, VPos::Top));
             root.draw(&Text::new(name.clone(), (x, y + 8), style))?;
         }
-        if self.series.len() > 1 {
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .background_style(WHITE.mix(0.85))
-                .border_style(RGBColor(200, 200, 200))
-                .label_font((FONT, 13))
-                .draw()?;
-        }
+        let names: Vec<&str> = self.series.iter().map(|(name, _)| name.as_str()).collect();
+        legend(root, &names)?;
         root.present()?;
         Ok(())
     }

@@ -3,8 +3,7 @@
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-use super::bars::{COLOURS, FONT};
-use super::{SIZE, top_of};
+use super::{COLOURS, FONT, Root, SIZE, legend, top_of};
 use crate::summary::number;
 
 /// What is drawn.
@@ -29,10 +28,7 @@ impl Course {
         Ok(svg)
     }
 
-    fn draw_on(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw_on(&self, root: &Root<'_>) -> Result<(), Box<dyn std::error::Error>> {
         root.fill(&WHITE)?;
         let points = || {
             self.series
@@ -42,9 +38,9 @@ impl Course {
         let end = points().map(|(at, _)| at).fold(1.0, f64::max);
         let top = top_of(points().map(|(_, value)| value).fold(0.0, f64::max));
         let mut chart = ChartBuilder::on(root)
-            .caption(&self.title, (FONT, 20))
+            .caption(&self.title, (FONT, 16))
             .margin(12)
-            .x_label_area_size(44)
+            .x_label_area_size(66)
             .y_label_area_size(84)
             .build_cartesian_2d(0.0..end, 0.0..top)?;
         chart
@@ -56,25 +52,13 @@ impl Course {
             .label_style((FONT, 13))
             .light_line_style(WHITE)
             .draw()?;
-        for (place, (name, points)) in self.series.iter().enumerate() {
+        for (place, (_, points)) in self.series.iter().enumerate() {
             let colour = COLOURS[place % COLOURS.len()];
-            chart
-                .draw_series(LineSeries::new(
-                    points.iter().copied(),
-                    colour.stroke_width(2),
-                ))?
-                .label(name)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 14, y)], colour.stroke_width(2))
-                });
+            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
+            chart.draw_series(line)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.85))
-            .border_style(RGBColor(200, 200, 200))
-            .label_font((FONT, 13))
-            .draw()?;
+        let names: Vec<&str> = self.series.iter().map(|(name, _)| name.as_str()).collect();
+        legend(root, &names)?;
         root.present()?;
         Ok(())
     }

@@ -118,9 +118,7 @@ fn throughput(measured: &Measured) -> Result<Bars> {
     Ok(Bars {
         title: "Completed runs, client, server and database on two cores".to_owned(),
         unit: "runs a second".to_owned(),
-        categories: STEPS
-            .map(|steps| format!("{} steps", number(steps)))
-            .to_vec(),
+        categories: ["1 step", "3 steps", "9 steps"].map(str::to_owned).to_vec(),
         series: vec![
             ("SQLite".to_owned(), of(true)?),
             ("PostgreSQL and Kafka".to_owned(), of(false)?),

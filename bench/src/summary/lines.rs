@@ -143,7 +143,11 @@ fn triggers(measured: &Measured) -> Result<Vec<Line>> {
             })
         };
         let (ours, null) = (of("millwork")?, of("null")?);
-        let name = format!("triggers at {} connections", number(connections));
+        let name = if is_close(connections, 1.0) {
+            "triggers at 1 connection".to_owned()
+        } else {
+            format!("triggers at {} connections", number(connections))
+        };
         let rate = in_column(&ours, "rows.per_second");
         let null = in_column(&null, "rows.per_second");
         lines.push(line(name.clone(), rate, PER_SECOND, Aim::None).of(rate, "handler", null));
@@ -180,7 +184,11 @@ fn runs(measured: &Measured) -> Result<Vec<Line>> {
         } else {
             Aim::None
         };
-        let name = format!("completed runs of {} steps", number(steps));
+        let name = if is_close(steps, 1.0) {
+            "completed runs of 1 step".to_owned()
+        } else {
+            format!("completed runs of {} steps", number(steps))
+        };
         let mut rate_line = line(name, rate, PER_SECOND, aim);
         if is_three {
             rate_line = rate_line.of(rate, "database", database);
@@ -424,6 +432,12 @@ fn starts(measured: &Measured) -> Result<Vec<Line>> {
             column("later_starts.max_ms"),
             MS,
             Aim::Most(START_MS),
+        ),
+        line(
+            "the catalogue, compiled anew",
+            column("compiling_seconds"),
+            SECONDS,
+            Aim::None,
         ),
         line(
             "first start, plugins to be compiled",
