@@ -16,6 +16,7 @@ use millwork_store::{Deliveries as _, Delivery, DeliveryQuery, DeliveryState};
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 
+use crate::plugins::pause;
 use crate::support::cluster::{Cluster, TIMEOUT, open};
 use crate::support::harness::{Harness, Setup, breathe, workflow};
 use crate::support::receiver::{self, RETRY_FOR, Receiver, SECRET, webhook};
@@ -448,7 +449,7 @@ async fn kill_nine_loses_no_event() {
             runs.insert(api.trigger(&workflow, &json!({})).await.expect("accepted"));
         }
         // In the midst of ends, announcements and deliveries.
-        tokio::time::sleep(Duration::from_millis(60 * (round + 1))).await;
+        pause(60 * (round + 1)).await;
         server.kill().await.expect("it is killed");
         server.start().await.expect("it starts again");
         server.ready().await.expect("it is ready");
@@ -465,7 +466,7 @@ async fn kill_nine_loses_no_event() {
         if told.len() == runs.len() {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
     }
     assert_eq!(told, runs, "every end has arrived");
     assert!(sink.calls().iter().all(is_signed));
@@ -496,7 +497,7 @@ async fn a_delivery_that_was_not_taken_is_seen_and_sent_again_over_the_api() {
         if listed["items"][0].is_object() {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
     }
     let delivery = &listed["items"][0];
     assert_eq!(delivery["run_id"], run.as_str());
@@ -517,7 +518,7 @@ async fn a_delivery_that_was_not_taken_is_seen_and_sent_again_over_the_api() {
         if sink.calls().len() >= 2 {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
     }
     assert_eq!(sink.calls().len(), 2);
     let metrics = http.get(format!("{url}/metrics")).send().await;

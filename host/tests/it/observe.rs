@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use millwork::telemetry::{Kind, METRICS, Metric};
 use millwork_bench::api::Api;
@@ -12,6 +11,8 @@ use promql_parser::parser::{self, Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use saphyr::{LoadableYamlNode as _, Yaml};
 use serde_json::{Value, json};
+
+use crate::plugins::pause;
 
 /// Labels that whoever reads the metrics adds, and the one of a histogram's buckets.
 const ADDED: [&str; 3] = ["job", "instance", "le"];
@@ -273,7 +274,7 @@ async fn what_a_server_tells_is_described_with_its_labels() {
         if has("millwork_runs_completed_total") && has("millwork_store_size_bytes") {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
     }
     for name in [
         "millwork_runs_completed_total",
