@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn every_name_here_and_in_the_bus_is_in_the_list() {
         let files = [
-            include_str!("telemetry.rs"),
+            include_str!("telemetry/list.rs"),
             include_str!("../bus/src/telemetry.rs"),
         ];
         let names = files

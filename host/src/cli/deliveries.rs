@@ -17,7 +17,7 @@ pub enum DeliveriesCommand {
     Show(Delivery),
     /// Send a delivery again, or all that were given up.
     #[command(
-        after_help = "Examples:\n  millwork deliveries resend 019ab2f3-6a1d-7b20-8f5e-0c9d4e7a2b66\n  millwork deliveries resend --exhausted --webhook shop"
+        after_help = "Example:\n  millwork deliveries resend 019ab2f3-6a1d-7b20-8f5e-0c9d4e7a2b66\n  millwork deliveries resend --exhausted --webhook shop"
     )]
     Resend(Resend),
 }
