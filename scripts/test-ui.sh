@@ -6,26 +6,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 case $target in /*) ;; *) target=$PWD/$target ;; esac
 
-say() { printf 'test-ui: %s\n' "$*" >&2; }
-
-fail() {
-  say "$*"
-  exit 1
-}
-
-# need COMMAND PACKAGES WHAT-FOR
-need() {
-  command -v "$1" >/dev/null && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing $2"
-    # Unquoted: several words.
-    # shellcheck disable=SC2086
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 ||
-      fail "apt-get could not install $2"
-  else
-    fail "there is no $1, $3: on Debian, sudo apt-get install $2"
-  fi
-}
+. scripts/need.sh
 
 need npm "nodejs npm" "with which the console is built"
 [ "$(node --version | sed 's/^v\([0-9]*\).*/\1/')" -ge 20 ] || fail "Node $(node --version) is too old: install Node 20 or newer"
