@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -15,6 +16,9 @@ use crate::client::Request;
 
 /// How long a server may take until it is ready: a debug build that compiles its plugins beside other builds takes a minute.
 const READY_PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long a server may take to end in good order.
+const END_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a server that is starting is asked whether it is ready.
 const READY_BEAT: Duration = Duration::from_millis(5);
@@ -150,6 +154,30 @@ impl Millwork {
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    /// Where it does not run, does not end in time, or not well.
+    pub async fn terminate(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the server was not started")?;
+        let pid = child.id().context("the server has ended by itself")?;
+        let pid = Pid::from_raw(i32::try_from(pid)?).context("zero is no process")?;
+        kill_process(pid, Signal::TERM).context("could not signal the server")?;
+        let ended = tokio::time::timeout(END_PATIENCE, child.wait()).await;
+        let status = ended.with_context(|| {
+            format!(
+                "the server has not ended within {END_PATIENCE:?}; its log ends with:\n{}",
+                self.log_tail()
+            )
+        })??;
+        ensure!(
+            status.success(),
+            "the server ended with {status}; its log ends with:\n{}",
+            self.log_tail()
+        );
+        Ok(())
     }
 
     /// The folder in which it keeps everything.

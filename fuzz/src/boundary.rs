@@ -141,6 +141,7 @@ impl Boundary {
             timeout: Duration::from_secs(5),
             now: Timestamp::from_micros(1_795_384_000_000_000),
             run: RunId::from_bytes([7; 16]),
+            trace: None,
             workflow: "order-paid".to_owned(),
             step: "say".to_owned(),
             iteration: None,

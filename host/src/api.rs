@@ -28,6 +28,7 @@ pub mod server;
 mod signals;
 mod stats;
 mod tokens;
+mod traced;
 mod trigger;
 mod workflows;
 
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use millwork_core::access::Scope;
@@ -51,6 +53,7 @@ use crate::access::Gate;
 use crate::engine::Engine;
 use crate::safe::Safe;
 use crate::shelf::Shelf;
+use crate::traces::Traces;
 use body::Limit;
 use guard::{needs, open};
 use observe::Observe;
@@ -69,6 +72,8 @@ pub struct Parts {
     pub safe: Arc<Safe>,
     /// How large a component may be.
     pub wasm_max_bytes: NonZeroUsize,
+    /// Where spans go.
+    pub traces: Traces,
     /// Writes the metrics down.
     pub metrics: PrometheusHandle,
     /// Cancelled when the process is about to end.
@@ -183,11 +188,16 @@ pub fn router(parts: Parts) -> Router {
     let hooks = post(hooks::receive).layer(Observe::new("/hooks/{path}"));
     // Files and no data: for everybody. What they ask the API for takes a token like any other request.
     let console = get(console::serve).layer(Observe::new("/console"));
-    routes
+    let traces = parts.traces.clone();
+    let mut routes = routes
         .route("/console", console.clone())
         .route("/console/", console.clone())
         .route("/console/{*path}", console)
-        .route("/hooks/{*path}", hooks)
+        .route("/hooks/{*path}", hooks);
+    if traces.is_on() {
+        routes = routes.layer(from_fn_with_state(traces, traced::tell));
+    }
+    routes
         .merge(pages.layer(Observe::new("/docs")))
         .fallback_service(any(async || StatusCode::NOT_FOUND).layer(Observe::new("(unknown)")))
         .with_state(Api::new(parts))

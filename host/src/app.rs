@@ -13,10 +13,12 @@ mod run;
 mod secrets;
 mod storage;
 mod tokens;
+mod traces;
 mod workflow;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use millwork_bus::Bus;
@@ -30,9 +32,13 @@ use crate::config::{self, Config, Loaded};
 use crate::engine::{Engine, Options};
 use crate::safe::Safe;
 use crate::shelf::Shelf;
+use crate::traces::Traces;
 use crate::{shutdown, telemetry, worker};
 use role::Role;
 use storage::Storage;
+
+/// How long the last spans may take on their way.
+const LAST_SPANS_AT_MOST: Duration = Duration::from_secs(5);
 
 /// What came of a command that went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +156,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         .context("could not read what is installed")?;
     shelf.agree_to_the_first().await?;
     let events = events::read(&config)?;
+    let traces = traces::start(&config, Arc::clone(&clock))?;
     let bus = messaging::join(&config, role, Arc::clone(&clock)).await?;
     let engine = Engine::start(
         Arc::clone(&store),
@@ -158,6 +165,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         Arc::clone(&clock),
         Options {
             audience: events.audience.clone(),
+            traces: traces.clone(),
             ..options(&config)
         },
     );
@@ -189,6 +197,7 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         shelf: Arc::clone(&shelf),
         safe,
         wasm_max_bytes: wasm_max_bytes(&config),
+        traces: traces.clone(),
         metrics,
         closing: closing.clone(),
         payload_max_bytes: config.limits.payload_max_bytes,
@@ -208,6 +217,9 @@ async fn host(role: Role, config: Config) -> anyhow::Result<()> {
         source.leave().await;
     }
     engine.shut_down(config.server.shutdown_timeout).await;
+    // It blocks, and what it waits for is sent by this runtime.
+    let last = tokio::task::spawn_blocking(move || traces.shut_down(LAST_SPANS_AT_MOST));
+    last.await.context("the last spans")?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -251,6 +263,7 @@ fn options(config: &Config) -> Options {
         payload_max_bytes: config.limits.payload_max_bytes.get(),
         retention: config.engine.finished_kept,
         audience: None,
+        traces: Traces::default(),
         deliveries_kept: config.events.kept,
         env: Arc::new(env.collect()),
         limits: millwork_core::limits::Limits {

@@ -13,6 +13,7 @@ mod schema;
 mod secret;
 mod secrets_key;
 mod span;
+mod traces;
 pub mod variables;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use plugins::{Grant, Plugins, Trust};
 pub use secret::Secret;
 pub use secrets_key::SecretsKey;
 pub(crate) use span::parse as parse_span;
+pub use traces::Traces;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +68,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log, on standard error.
     pub log: Log,
+    /// Spans, for OpenTelemetry.
+    pub traces: Traces,
     /// What `env` means in the expressions of workflows: names and texts. Every author of a workflow can read them.
     pub env: BTreeMap<String, String>,
     /// Secrets, which plugins use without seeing them: a text, `{ env = "NAME" }` or `{ file = "PATH" }`.
@@ -218,6 +222,7 @@ impl Default for Config {
             events: Events::default(),
             limits: Limits::default(),
             log: Log::default(),
+            traces: Traces::default(),
             env: BTreeMap::new(),
             secrets: BTreeMap::new(),
             secrets_key: SecretsKey::default(),

@@ -6,7 +6,7 @@
 //! has to wait before it begins), `triggers` and `ticks` (what starts runs when nobody asks), `registry`
 //! (what is in hand here), `announcer` and `waiters` (who is told of what happens), `follow` (a run's journal, as it grows),
 //! `deliveries` (ends that have not arrived where they were to be told),
-//! `workflows` and `definitions` (versions, and what is compiled of them), `jobs` (what is done to many runs), `retention`.
+//! `written` (what is said of events once they are durable), `workflows` and `definitions` (versions, and what is compiled of them), `jobs` (what is done to many runs), `retention`.
 
 mod alone;
 mod announcer;
@@ -39,6 +39,7 @@ mod trigger;
 mod triggers;
 mod waiters;
 mod workflows;
+mod written;
 
 pub use control::{RetryFrom, RetryWith};
 pub use definitions::check_definition;
@@ -69,6 +70,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::events::Audience;
 use crate::telemetry;
+use crate::traces::Traces;
 use alone::Backlog;
 use announcer::Announcer;
 use claims::Claims;
@@ -109,6 +111,8 @@ pub struct Options {
     pub audience: Option<Arc<Audience>>,
     /// How long after the end of its run a delivery is kept that has not arrived.
     pub deliveries_kept: Duration,
+    /// Where spans go.
+    pub traces: Traces,
     /// What `env` means in expressions.
     pub env: Arc<Value>,
     /// What a run may grow to.
@@ -129,6 +133,7 @@ impl Default for Options {
             retention: None,
             audience: None,
             deliveries_kept: Duration::from_secs(30 * 24 * 60 * 60),
+            traces: Traces::default(),
             env: Arc::new(Value::Object(serde_json::Map::new())),
             limits: Limits::default(),
         }
@@ -360,6 +365,7 @@ impl Engine {
     fn announce_end(&self, run: &Run) {
         self.0.waiters.tell(run.id());
         self.tell_end(run);
+        self.0.options.traces.tell_run(run);
         let status = run.status().as_str();
         metrics::counter!(telemetry::RUNS_COMPLETED, "status" => status).increment(1);
         if let Some(ended_at) = run.completed_at() {

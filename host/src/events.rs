@@ -18,6 +18,7 @@ use std::sync::Arc;
 use millwork_bus::CloudEvent;
 use millwork_core::id::DeliveryId;
 use millwork_core::run::{Run, RunStatus};
+use millwork_core::trace::TraceContext;
 use millwork_store::Delivery;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -78,9 +79,14 @@ struct ToldError<'a> {
 }
 
 impl Audience {
-    /// What is told of the end of a run, whose workflow has a name; nothing where it has not ended.
+    /// What is told of the end of a run, whose workflow has a name and which has a place in a trace; nothing where it has not ended.
     #[must_use]
-    pub fn event(&self, run: &Run, workflow: Option<&str>) -> Option<CloudEvent> {
+    pub fn event(
+        &self,
+        run: &Run,
+        workflow: Option<&str>,
+        trace: Option<TraceContext>,
+    ) -> Option<CloudEvent> {
         let completed_at = run.completed_at()?;
         let error = run.error().map(|error| ToldError {
             code: &error.code,
@@ -107,7 +113,7 @@ impl Audience {
             kind: kind(run.status())?,
             subject: run.id().to_string(),
             time: completed_at,
-            traceparent: None,
+            traceparent: trace.map(|trace| trace.to_string()),
             data: to_raw(&told),
         })
     }

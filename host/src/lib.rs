@@ -21,4 +21,5 @@ pub mod safe;
 pub mod shelf;
 pub mod shutdown;
 pub mod telemetry;
+pub mod traces;
 pub mod worker;

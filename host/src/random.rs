@@ -41,6 +41,12 @@ pub fn job_id(now: Timestamp) -> JobId {
     JobId::from_parts(now, draw())
 }
 
+/// Draws the identifiers of a trace and of a span.
+#[must_use]
+pub fn trace() -> (u128, u64) {
+    (u128::from_be_bytes(draw()), u64::from_be_bytes(draw()))
+}
+
 /// Draws a secret that nobody can guess.
 #[must_use]
 pub fn secret() -> [u8; 32] {

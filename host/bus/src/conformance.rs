@@ -92,6 +92,7 @@ pub fn begun(number: u8) -> WorkItem {
         deadline: None,
         parent: None,
         labels: BTreeMap::new(),
+        trace: None,
     };
     WorkItem {
         run: run(number),

@@ -23,9 +23,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millwork_core::id::RunId;
+use millwork_core::trace::TraceContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::{Bus, CloudEvent, Delivery, Ended, Full, Notice, Told, WorkItem};
+use crate::{Bus, CloudEvent, Delivery, Ended, Full, Known, Notice, Told, WorkItem};
 use health::Health;
 use inbox::Inbox;
 use listener::Notices;
@@ -161,6 +162,28 @@ impl Kafka {
     }
 }
 
+impl Kafka {
+    /// Sends what is about a run. To which trace that belongs stands in a header, for those who look into the topic.
+    fn send(
+        &self,
+        topic: &str,
+        run: RunId,
+        text: &str,
+        trace: Option<TraceContext>,
+        sent: Sent,
+    ) -> Result<(), Full> {
+        let key = codec::key(run);
+        match trace {
+            None => self.producer.send(topic, &key, text, sent),
+            Some(trace) => {
+                let header = [("traceparent", &*trace.to_string())];
+                self.producer
+                    .send_with(topic, &key, text, header.into_iter(), sent)
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Kafka {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kafka")
@@ -187,10 +210,15 @@ impl Bus for Kafka {
             return Err(Full);
         }
         let text = codec::encode(&item, self.options.record_max_bytes);
-        self.producer.send(
+        let trace = match &item.known {
+            Known::Begun(begun) => begun.created.trace,
+            Known::Offered { .. } | Known::Claimed { .. } | Known::Hinted => None,
+        };
+        self.send(
             &self.options.topics.trigger,
-            &codec::key(item.run),
+            item.run,
             &text,
+            trace,
             Sent::Item,
         )
     }
@@ -218,10 +246,12 @@ impl Bus for Kafka {
         }
         let text = codec::encode_ended(&ended);
         // Where there is no room, `told` hears of it.
-        let _ = self.producer.send(
-            &self.options.topics.completed,
-            &codec::key(ended.run),
+        let topic = &self.options.topics.completed;
+        let _ = self.send(
+            topic,
+            ended.run,
             &text,
+            ended.trace,
             Sent::Announcement(told),
         );
     }

@@ -20,6 +20,7 @@ use millwork_core::event::RunCreated;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
 use millwork_core::time::Timestamp;
+use millwork_core::trace::TraceContext;
 
 pub use event::CloudEvent;
 pub use kafka::Kafka;
@@ -172,6 +173,8 @@ pub struct Ended {
     pub created_at: Timestamp,
     /// When it ended.
     pub completed_at: Timestamp,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 /// Is called once with whether the end of a run has been told for good.

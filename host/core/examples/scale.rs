@@ -122,6 +122,7 @@ fn drive(name: &str, definition: &Value, payload: &Value, sleeps: usize) {
         deadline: None,
         parent: None,
         labels: std::collections::BTreeMap::new(),
+        trace: None,
     };
     let id = RunId::from_parts(START, [2; 10]);
     let first = Record {

@@ -22,3 +22,4 @@ pub mod run;
 pub mod step;
 pub mod template;
 pub mod time;
+pub mod trace;

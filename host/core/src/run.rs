@@ -40,8 +40,9 @@ pub struct Run {
     /// The version of the workflow that it keeps, and what each `type` means: as it was created, or last retried.
     version: u32,
     plugins: Option<Arc<BTreeMap<String, Pin>>>,
-    /// How often it was retried.
+    /// How often it was retried, and when for the last time.
     round: u32,
+    reopened_at: Option<Timestamp>,
     status: RunStatus,
     /// Since when it waits for the limits that bind it to let it in.
     awaits_since: Option<Timestamp>,
@@ -134,6 +135,7 @@ impl Run {
             version: created.version,
             plugins: None,
             round: 0,
+            reopened_at: None,
             awaits_since: created.bounds.is_some().then_some(at),
             status: RunStatus::Pending,
             paused_at: None,
@@ -202,6 +204,12 @@ impl Run {
     #[must_use]
     pub const fn round(&self) -> u32 {
         self.round
+    }
+
+    /// When it was retried for the last time.
+    #[must_use]
+    pub const fn reopened_at(&self) -> Option<Timestamp> {
+        self.reopened_at
     }
 
     /// Where it stands.

@@ -155,6 +155,7 @@ impl PluginRuntime for Fake {
         Reply {
             result,
             log: Vec::new(),
+            sent: Vec::new(),
         }
     }
 
@@ -214,6 +215,7 @@ mod tests {
             timeout: Duration::from_millis(20),
             now: Timestamp::default(),
             run: RunId::from_bytes([1; 16]),
+            trace: None,
             workflow: "w".to_owned(),
             step: "s".to_owned(),
             iteration: None,

@@ -34,6 +34,7 @@ use millwork_core::id::RunId;
 use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, Outcome, Resume};
 use millwork_core::time::Timestamp;
+use millwork_core::trace::TraceContext;
 
 pub use self::catalog::{Listed, LoadedPlugin, Origin};
 pub use self::decision::{Decision, Decisions, Standing};
@@ -92,6 +93,8 @@ pub struct Invocation {
     pub now: Timestamp,
     /// The run.
     pub run: RunId,
+    /// The trace that the call belongs to, where it belongs to one.
+    pub trace: Option<CallTrace>,
     /// The name of the workflow.
     pub workflow: String,
     /// The name of the step.
@@ -106,6 +109,35 @@ pub struct Invocation {
     pub resumed: Option<Resume>,
 }
 
+/// The trace that a call belongs to: the plugin's requests say so to those who get them, unless the plugin says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallTrace {
+    /// The place of the call.
+    pub at: TraceContext,
+    /// Whether each request has a place of its own below that one, and is told of in the reply. Otherwise what is sent along is the
+    /// place as it is.
+    pub is_recorded: bool,
+}
+
+/// A request that a plugin has sent while it was traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentRequest {
+    /// Its place in the trace.
+    pub at: TraceContext,
+    /// Its method.
+    pub method: String,
+    /// Where it went. Without a path: a secret may stand in it.
+    pub host: String,
+    /// The port.
+    pub port: Option<u16>,
+    /// When it was sent.
+    pub began: Timestamp,
+    /// When its answer was there.
+    pub ended: Timestamp,
+    /// The status of the answer, or a word for why there is none.
+    pub result: Result<u16, &'static str>,
+}
+
 /// What came of an attempt.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -113,6 +145,8 @@ pub struct Reply {
     pub result: Result<Outcome, Failure>,
     /// What the plugin said meanwhile: its log, its standard output and error. Bounded.
     pub log: Vec<LogLine>,
+    /// The requests that it sent, where the call was traced. Bounded.
+    pub sent: Vec<SentRequest>,
 }
 
 impl Reply {
@@ -122,6 +156,7 @@ impl Reply {
         Self {
             result: Err(failure),
             log: Vec::new(),
+            sent: Vec::new(),
         }
     }
 }

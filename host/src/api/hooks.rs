@@ -18,6 +18,7 @@ use super::Api;
 use super::body;
 use super::json::answer;
 use super::problem::{Fault, Kind, Problem};
+use super::traced;
 
 /// Bytes of what tells a delivery from others.
 const DELIVERY_MAX_BYTES: usize = 255;
@@ -75,7 +76,9 @@ async fn begin(
     let delivery = find_delivery(trigger, headers, body)?;
     let payload = payload::read(trigger, uri, headers, body)?;
     let engine = api.engine();
-    Ok(engine.begin_by_webhook(&hook, delivery, payload).await?)
+    let trace = traced::trace(headers);
+    let begun = engine.begin_by_webhook(&hook, delivery, payload, trace);
+    Ok(begun.await?)
 }
 
 /// Checks who has sent a request.

@@ -23,6 +23,7 @@ use super::openapi::{
 use super::problem::{Fault, Problem};
 use super::query::{Query, span};
 use super::runs::RunDocument;
+use super::traced;
 use crate::engine::Trigger;
 use crate::nearest::unknown;
 
@@ -196,6 +197,7 @@ fn read(headers: &HeaderMap, body: &[u8], limit: Limit) -> Result<Trigger, Probl
             payload,
             idempotency_key,
             labels,
+            trace: traced::trace(headers),
         }),
         _ => Err(Problem::invalid(faults)),
     }

@@ -1,8 +1,10 @@
 //! Which variables of the environment are settings.
 
 /// Variables that others are used to, and the settings that they are.
-pub const ALIASES: [(&str, &str); 11] = [
+pub const ALIASES: [(&str, &str); 13] = [
     ("RUST_LOG", "log.filter"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
+    ("OTEL_SERVICE_NAME", "traces.service_name"),
     ("DATABASE_URL", "postgres.url"),
     ("POSTGRES_HOST", "postgres.host"),
     ("POSTGRES_PORT", "postgres.port"),

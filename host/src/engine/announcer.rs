@@ -12,6 +12,7 @@ use millwork_bus::{Bus, Ended};
 use millwork_core::graph::Graph;
 use millwork_core::id::RunId;
 use millwork_core::run::Run;
+use millwork_core::trace::TraceContext;
 use millwork_store::{Delivery, Store};
 use tokio::sync::mpsc;
 
@@ -71,7 +72,7 @@ impl Announcer {
     }
 
     /// Announces the end of a run, where there is anybody to tell.
-    pub(super) fn announce(&self, run: &Run) {
+    pub(super) fn announce(&self, run: &Run, trace: Option<TraceContext>) {
         let Some(completed_at) = run.completed_at().filter(|_| self.has_audience()) else {
             return;
         };
@@ -94,6 +95,7 @@ impl Announcer {
             error: run.summary().error,
             created_at: run.created_at(),
             completed_at,
+            trace,
         };
         let settle = move |is_told| telling.note(is_told);
         self.bus.announce(ended, Box::new(settle));
@@ -140,7 +142,8 @@ pub(super) async fn tell_events(engine: Engine, mut ends: Ends) {
     while let Some((run, telling)) = ends.recv().await {
         let graph = find_graph(&engine, &run).await;
         let name = graph.as_ref().map(|graph| graph.name.as_ref());
-        let Some(event) = audience.event(&run, name) else {
+        let trace = engine.0.options.traces.of_run(&run);
+        let Some(event) = audience.event(&run, name, trace) else {
             telling.note(false);
             continue;
         };

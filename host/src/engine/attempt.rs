@@ -4,12 +4,13 @@ use millwork_core::command::AttemptReturned;
 use millwork_core::effect::InvokePlugin;
 use millwork_core::event::LogLine;
 use millwork_core::graph::Graph;
-use millwork_core::id::RunId;
+use millwork_core::run::Run;
 use millwork_core::step::StepKey;
 use millwork_core::time::Timestamp;
 use millwork_plugin::{Invocation, PluginRuntime, Reply};
 
 use crate::random;
+use crate::traces::{Calling, Traces};
 
 /// An attempt that is about to be made.
 pub(super) struct Attempt {
@@ -17,6 +18,8 @@ pub(super) struct Attempt {
     pub(super) attempt: u32,
     round: u32,
     started_at: Timestamp,
+    /// What is to be told of it.
+    calling: Option<Calling>,
     call: Invocation,
 }
 
@@ -24,9 +27,10 @@ impl Attempt {
     /// The attempt that a run orders.
     pub(super) fn of(
         invoke: InvokePlugin,
-        run: RunId,
+        run: &Run,
         graph: &Graph,
         started_at: Timestamp,
+        traces: &Traces,
     ) -> Self {
         let InvokePlugin {
             step,
@@ -38,13 +42,15 @@ impl Attempt {
             timeout,
             resumed,
         } = invoke;
+        let within = traces.of_step(run, &step);
         let call = Invocation {
             plugin: pin.digest,
             action: pin.action,
             config,
             timeout,
             now: started_at,
-            run,
+            run: run.id(),
+            trace: within.map(|step| traces.of_call(step, attempt, started_at)),
             workflow: graph.name.clone(),
             step: step.name.to_string(),
             iteration: step.iteration,
@@ -52,25 +58,35 @@ impl Attempt {
             idempotency_key: key,
             resumed,
         };
+        let calling = within.and_then(|within| traces.begin_call(&call, within, graph, &step));
         Self {
             step,
             attempt,
             round,
             started_at,
+            calling,
             call,
         }
     }
 
     /// Makes it. Dropping the future interrupts the call.
-    pub(super) async fn make(self, plugins: &dyn PluginRuntime) -> AttemptReturned {
+    pub(super) async fn make(
+        self,
+        plugins: &dyn PluginRuntime,
+        traces: &Traces,
+    ) -> AttemptReturned {
         let Self {
             step,
             attempt,
             round,
             started_at,
+            calling,
             call,
         } = self;
-        let Reply { result, log } = plugins.invoke(call).await;
+        let Reply { result, log, sent } = plugins.invoke(call).await;
+        if let Some(calling) = calling {
+            traces.tell_call(&calling, result.as_ref().err(), sent);
+        }
         AttemptReturned {
             step,
             attempt,

@@ -402,10 +402,7 @@ impl<'e> Driver<'e> {
 
     /// Notes that what was decided is written.
     fn written(&self, decision: &Decision, due_at: Option<Timestamp>) {
-        decision
-            .records
-            .iter()
-            .for_each(|record| count(&record.event));
+        self.engine.note_written(&self.run, &decision.records);
         self.handle.claim(due_at.unwrap_or(Timestamp::EPOCH));
         if self.run.status().is_finished() {
             self.engine.announce_end(&self.run);
@@ -425,37 +422,6 @@ impl<'e> Driver<'e> {
         }
         tracing::debug!(run.id = %self.run.id(), "a command came too late: {rejection}");
     }
-}
-
-/// Tells the metrics what has happened.
-pub(super) fn count(event: &Event) {
-    let status = match event {
-        Event::StepSucceeded { .. } => "success",
-        Event::StepFailed { .. } => "failed",
-        Event::StepSkipped { .. } => "skipped",
-        Event::StepCancelled { .. } => "cancelled",
-        Event::StepRetryScheduled { .. } => {
-            metrics::counter!(telemetry::STEP_RETRIES).increment(1);
-            return;
-        }
-        Event::RunCreated(_)
-        | Event::StepStarted { .. }
-        | Event::StepSuspended { .. }
-        | Event::StepResumed { .. }
-        | Event::SignalReceived { .. }
-        | Event::RunAdmitted {}
-        | Event::LoopStarted { .. }
-        | Event::ChildEnded { .. }
-        | Event::RunPaused { .. }
-        | Event::RunResumed {}
-        | Event::EndBegan { .. }
-        | Event::RunSucceeded { .. }
-        | Event::RunFailed { .. }
-        | Event::RunCancelled { .. }
-        | Event::RunKilled { .. }
-        | Event::RunRetried { .. } => return,
-    };
-    metrics::counter!(telemetry::STEPS_COMPLETED, "status" => status).increment(1);
 }
 
 /// Sleeps until a time; for ever where there is none.

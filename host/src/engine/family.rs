@@ -16,6 +16,7 @@ use millwork_core::json::Json;
 use millwork_core::outcome::{Failure, FailureKind, Outcome, Suspension, Then, Until};
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
+use millwork_core::trace::TraceContext;
 use millwork_store::WorkflowQuery;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -34,11 +35,12 @@ impl Engine {
         parent: RunId,
         began: Timestamp,
         start: StartRun,
+        trace: Option<TraceContext>,
     ) -> Result<Outcome, Failure> {
         let run = child_id(&start.key, began);
         let waits = start.waits;
         loop {
-            match self.create_child(run, parent, began, &start).await {
+            match self.create_child(run, parent, began, &start, trace).await {
                 Ok(()) => break,
                 Err(Error::Store(_) | Error::Commit(_)) => self.rest().await,
                 Err(Error::UnknownWorkflow(_) | Error::NoSuchWorkflow { .. }) => {
@@ -79,6 +81,7 @@ impl Engine {
         parent: RunId,
         at: Timestamp,
         start: &StartRun,
+        trace: Option<TraceContext>,
     ) -> Result<(), Error> {
         for _ in 0..OVERTAKEN_MAX {
             let compiled = match self.find_child_workflow(&start.workflow).await {
@@ -91,8 +94,8 @@ impl Engine {
                 }
                 Err(error) => return Err(error),
             };
-            if self.write_child(&compiled, run, parent, at, start).await? != Some(BegunAs::Outdated)
-            {
+            let written = self.write_child(&compiled, run, parent, at, start, trace);
+            if written.await? != Some(BegunAs::Outdated) {
                 // Where it exists, it was created before: by us, in an attempt that was interrupted.
                 return Ok(());
             }
@@ -108,6 +111,7 @@ impl Engine {
         parent: RunId,
         at: Timestamp,
         start: &StartRun,
+        trace: Option<TraceContext>,
     ) -> Result<Option<BegunAs>, Error> {
         let created = RunCreated {
             parent: Some(Parent {
@@ -116,6 +120,7 @@ impl Engine {
                 depth: start.depth,
                 waits: start.waits,
             }),
+            trace,
             ..self.describe(compiled, start.payload.clone(), at)?
         };
         let newcomer = Newcomer {
@@ -199,8 +204,9 @@ impl Engine {
 
     /// Tells the world that a run has ended; and first, where it is a step of another or others were steps of it, those.
     pub(super) fn tell_end(&self, run: &Run) {
+        let trace = self.0.options.traces.of_run(run);
         if !has_family(run) {
-            self.0.announcer.announce(run);
+            self.0.announcer.announce(run, trace);
             return;
         }
         let (engine, run) = (self.clone(), run.clone());
@@ -210,7 +216,7 @@ impl Engine {
             }
             engine.tell_parent(&run).await;
             if engine.0.announcer.has_audience() {
-                engine.0.announcer.announce(&run);
+                engine.0.announcer.announce(&run, trace);
                 return;
             }
             while let Err(error) = engine.0.store.settle(vec![run.id()]).await {

@@ -9,6 +9,7 @@ use millwork_core::event::Origin;
 use millwork_core::id::RunId;
 use millwork_core::json::Json;
 use millwork_core::time::Timestamp;
+use millwork_core::trace::TraceContext;
 use millwork_store::Idempotency;
 use sha2::{Digest as _, Sha256};
 
@@ -67,6 +68,7 @@ impl Engine {
         hook: &Webhook,
         delivery: Option<String>,
         payload: Json,
+        trace: Option<TraceContext>,
     ) -> Result<Option<RunId>, Error> {
         self.check_backlog()?;
         let path = hook.trigger().path.clone();
@@ -81,6 +83,7 @@ impl Engine {
         });
         let begin = Begin {
             labels: millwork_store::Labels::new(),
+            trace,
             compiled: Arc::clone(&hook.compiled),
             is_newest: true,
             payload,

@@ -89,6 +89,7 @@ impl Engine {
         if !self.take_in(&committed) {
             return Ok(None);
         }
+        self.note_written(run, &decision.records);
         if has_ended {
             self.announce_end(run);
         }

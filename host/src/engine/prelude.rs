@@ -26,7 +26,7 @@ use millwork_core::time::Timestamp;
 use super::Engine;
 use super::attempt::Attempt;
 use super::claims::Kept;
-use super::driver::{count, held};
+use super::driver::held;
 use super::registry::Held;
 use super::schedule::Soon;
 
@@ -126,8 +126,10 @@ impl Engine {
         graph: &Graph,
         now: Timestamp,
     ) -> Option<Decision> {
-        let attempt = Attempt::of(invoke, run.id(), graph, now);
-        let returned = attempt.make(&*self.0.plugins).now_or_never()?;
+        let attempt = Attempt::of(invoke, run, graph, now, &self.0.options.traces);
+        let returned = attempt
+            .make(&*self.0.plugins, &self.0.options.traces)
+            .now_or_never()?;
         let command = Command::CompleteAttempt(Box::new(returned));
         decide(graph, run, command, self.0.clock.now()).ok()
     }
@@ -158,10 +160,7 @@ impl Engine {
         (due_at, wait): (Option<Timestamp>, Option<Kept>),
     ) {
         let run = &prelude.run;
-        prelude
-            .records
-            .iter()
-            .for_each(|record| count(&record.event));
+        self.note_written(run, &prelude.records);
         let until = due_at.unwrap_or(Timestamp::EPOCH);
         held.handle().claim(until);
         if run.status().is_finished() {

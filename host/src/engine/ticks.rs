@@ -127,6 +127,7 @@ async fn see_to(engine: &Engine, schedule: Trigger) -> Result<(), Error> {
                 at: tick,
             }),
             labels: millwork_store::Labels::new(),
+            trace: None,
             idempotency: Some(promise(defined, tick, now)),
         };
         match engine.begin(begin).await {

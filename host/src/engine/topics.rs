@@ -17,6 +17,7 @@ use millwork_core::expression::Expression;
 use millwork_core::id::WorkflowId;
 use millwork_core::json::Json;
 use millwork_core::time::Timestamp;
+use millwork_core::trace::TraceContext;
 use millwork_store::Idempotency;
 use millwork_store::trigger::{TriggerKind, TriggerQuery};
 use serde_json::{Map, Value, json};
@@ -284,6 +285,15 @@ impl From<Error> for Refusal {
     }
 }
 
+/// The trace that a message belongs to, where who wrote it said so.
+fn trace(message: &Message) -> Option<TraceContext> {
+    let (_, value) = message
+        .headers
+        .iter()
+        .find(|(name, _)| name == "traceparent")?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 async fn take(engine: &Engine, waits: &Waits, message: &Message) -> Result<Taken, Refusal> {
     let Waits { number, compiled } = waits;
     let Some(trigger) = waits.trigger() else {
@@ -326,6 +336,7 @@ async fn take(engine: &Engine, waits: &Waits, message: &Message) -> Result<Taken
             offset: message.offset,
         }),
         labels: millwork_store::Labels::new(),
+        trace: trace(message),
         idempotency: Some(promise(message, *number, engine.0.clock.now())),
     };
     Ok(match engine.begin(begin).await? {

@@ -12,6 +12,7 @@ use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::Run;
 use millwork_core::time::Timestamp;
+use millwork_core::trace::TraceContext;
 use millwork_store::limits::{Outcome, Passed};
 use millwork_store::{Commit, Committed, Due, Idempotency, Labels, NewRun};
 use sha2::{Digest as _, Sha256};
@@ -42,6 +43,8 @@ pub struct Trigger {
     pub idempotency_key: Option<String>,
     /// Texts by their names, by which people find the run.
     pub labels: Labels,
+    /// The trace that the run is to belong to.
+    pub trace: Option<TraceContext>,
 }
 
 /// A run to be begun, of a workflow that was found.
@@ -55,6 +58,7 @@ pub(super) struct Begin {
     /// What makes a second beginning with the same key the same run.
     pub(super) idempotency: Option<Idempotency>,
     pub(super) labels: Labels,
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// A run that is to be written for the first time.
@@ -103,6 +107,7 @@ impl Engine {
                 origin: None,
                 idempotency: idempotency.clone(),
                 labels: trigger.labels.clone(),
+                trace: trigger.trace,
             };
             match self.begin(begin).await? {
                 BegunAs::New(run) => return Ok(run),
@@ -140,12 +145,14 @@ impl Engine {
             origin,
             idempotency,
             labels,
+            trace,
         } = begin;
         let at = self.0.clock.now();
         let id = random::run_id(at);
         let created = RunCreated {
             origin,
             labels,
+            trace: trace.or_else(|| self.0.options.traces.beginning(id)),
             ..self.describe(&compiled, payload, at)?
         };
         let newcomer = Newcomer {
@@ -193,6 +200,7 @@ impl Engine {
             deadline: compiled.graph.deadline(at),
             parent: None,
             labels: Labels::new(),
+            trace: None,
         })
     }
 

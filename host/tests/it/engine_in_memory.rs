@@ -386,6 +386,7 @@ async fn runs_that_find_no_room_on_the_bus_wait_in_the_store() {
         plugins,
         options,
         queue_max: 4,
+        ..Setup::default()
     });
     let id = host
         .create(workflow(&json!([{"name": "gate", "type": "gated"}])))
@@ -426,6 +427,7 @@ async fn past_the_backlog_triggers_are_turned_away_and_nothing_is_dropped() {
         plugins,
         options,
         queue_max: 4,
+        ..Setup::default()
     });
     let id = host
         .create(workflow(&json!([{"name": "gate", "type": "gated"}])))

@@ -22,6 +22,7 @@ async fn trigger(host: &Harness, workflow: WorkflowId, payload: Value, team_: &s
         payload: Json::from(payload),
         idempotency_key: None,
         labels: team(team_),
+        trace: None,
     };
     host.engine.trigger(trigger).await.expect("it is accepted")
 }
@@ -208,6 +209,7 @@ async fn the_same_key_with_other_labels_is_another_request() {
             payload: Json::empty_object(),
             idempotency_key: Some("k".to_owned()),
             labels,
+            trace: None,
         };
         host.engine.trigger(trigger).await
     };

@@ -509,6 +509,7 @@ async fn trigger(process: &Process, workflow: WorkflowId) -> RunId {
         payload: Json::from(json!({"key": "ada"})),
         idempotency_key: None,
         labels: millwork_store::Labels::new(),
+        trace: None,
     };
     process
         .engine

@@ -25,6 +25,7 @@ mod process;
 mod schedules_in_memory;
 mod signals_in_memory;
 mod topics_in_memory;
+mod traces;
 mod triggers_in_memory;
 mod trust;
 mod versions_in_memory;

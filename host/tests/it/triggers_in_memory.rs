@@ -125,7 +125,7 @@ async fn a_webhook_is_of_the_newest_version_and_none_of_what_takes_no_runs() {
     // Who had found the one before begins nothing.
     let begin = |hook| {
         host.engine
-            .begin_by_webhook(hook, None, Json::empty_object())
+            .begin_by_webhook(hook, None, Json::empty_object(), None)
     };
     assert_eq!(begin(&before).await.expect("memory answers"), None);
     let now = find("shop/c").await.expect("it is there");

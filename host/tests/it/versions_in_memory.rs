@@ -160,6 +160,7 @@ async fn a_trigger_may_name_a_version() {
             payload: Json::from(json!({})),
             idempotency_key: key.map(str::to_owned),
             labels: millwork_store::Labels::new(),
+            trace: None,
         })
     };
     let run = trigger(1, None).await.expect("it is accepted");
@@ -196,6 +197,7 @@ async fn an_archived_workflow_lets_its_runs_go_on_and_takes_no_new_ones_anywhere
                 version,
                 payload: Json::from(json!({})),
                 idempotency_key: None,
+                trace: None,
             };
             let refused = process.engine.trigger(trigger).await;
             assert!(

@@ -112,13 +112,14 @@ fn applies(rule: &Rule, path: &str) -> bool {
 }
 
 /// What the core is built from. None of it reads a clock, a file or a socket on its own.
-const CORE_DEPENDENCIES: [&str; 9] = [
+const CORE_DEPENDENCIES: [&str; 10] = [
     "base64",
     "jiff",
     "minijinja",
     "minijinja-contrib",
     "serde",
     "serde_json",
+    "sha2",
     "strsim",
     "thiserror",
     "uuid",

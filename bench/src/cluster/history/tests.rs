@@ -87,6 +87,7 @@ fn sound() -> World {
             deadline: None,
             parent: None,
             labels: BTreeMap::new(),
+            trace: None,
         }));
         let records = vec![
             record(0, created),

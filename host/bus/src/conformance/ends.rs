@@ -18,6 +18,7 @@ fn ended(number: u8) -> Ended {
         error: Some("the shop is closed".to_owned()),
         created_at: NOW,
         completed_at: NOW,
+        trace: None,
     }
 }
 

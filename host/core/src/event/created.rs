@@ -10,6 +10,7 @@ use crate::id::{RunId, WorkflowId};
 use crate::json::Json;
 use crate::step::StepKey;
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 
 /// How a run began. All that it will ever depend on from outside is named here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct RunCreated {
     /// Texts by their names, by which people find it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The trace that it belongs to, where who started it said so: what it does is told to others as a part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 /// What starts a run when nobody asks for one.

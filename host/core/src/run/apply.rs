@@ -172,6 +172,7 @@ impl Run {
                 plugins,
                 deadline,
             } => {
+                self.reopened_at = Some(at);
                 self.version = version.unwrap_or(self.version);
                 if plugins.is_some() {
                     self.plugins.clone_from(plugins);

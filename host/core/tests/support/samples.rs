@@ -83,6 +83,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             deadline: None,
             parent: None,
             labels: BTreeMap::new(),
+            trace: None,
         }))
     };
     let of_child = |waits| {
@@ -111,6 +112,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Event)> {
             deadline: None,
             parent: None,
             labels: BTreeMap::new(),
+            trace: None,
         }))
     };
     let concurrency = |when_full| ConcurrencyBound {

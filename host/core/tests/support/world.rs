@@ -77,6 +77,7 @@ impl World {
             bounds: bounds.expect("the payload gives keys"),
             origin: None,
             labels: std::collections::BTreeMap::new(),
+            trace: None,
             plugins: pins
                 .map(|found| (found.reference, pin(found.connector)))
                 .collect(),

@@ -64,6 +64,7 @@ impl Subject {
             timeout: Duration::from_secs(30),
             now: Timestamp::from_micros(1_795_384_000_000_000),
             run: RunId::from_bytes([7; 16]),
+            trace: None,
             workflow: "order-paid".to_owned(),
             step: "fetch".to_owned(),
             iteration: None,

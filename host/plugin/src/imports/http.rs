@@ -5,6 +5,7 @@ pub(crate) mod door;
 pub(crate) mod names;
 mod redirect;
 pub(crate) mod tape;
+pub(crate) mod trail;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use wasmtime::component::{HasData, Linker};
 
 use self::bindings::millwork::http::client as wit;
 use self::door::{Exchange, HttpError};
+use self::trail::Trail;
 use crate::imports::Outfit;
 use crate::imports::secrets::placeholders::{Placeholders, Sending, Unfilled};
 use crate::wasm::trap::bounded;
@@ -49,6 +51,7 @@ const HOST_HEADERS: [HeaderName; 10] = [
 pub(crate) struct HttpView<'a> {
     pub(crate) outfit: &'a Outfit,
     pub(crate) placeholders: &'a Placeholders,
+    pub(crate) trail: &'a Trail,
 }
 
 struct HasHttp;
@@ -59,8 +62,13 @@ impl HasData for HasHttp {
 
 impl wit::Host for HttpView<'_> {
     async fn send(&mut self, request: wit::Request) -> Result<wit::Response, wit::HttpError> {
-        let exchange = self.read(request)?;
-        let answer = self.outfit.door.exchange(exchange).await?;
+        let mut exchange = self.read(request)?;
+        let Exchange { method, url, .. } = &exchange;
+        let sending = self.trail.begin(method, url);
+        sending.mark(&mut exchange.headers);
+        let answer = self.outfit.door.exchange(exchange).await;
+        sending.end(answer.as_ref().map(|answer| answer.status));
+        let answer = answer?;
         let headers = answer.headers.iter().map(|(name, value)| {
             (
                 name.as_str().to_owned(),

@@ -19,6 +19,7 @@ use wasmtime_wasi_http::{
 use self::hidden::Hidden;
 use crate::imports::Outfit;
 use crate::imports::http::door::HttpError;
+use crate::imports::http::trail::Trail;
 use crate::imports::log::Log;
 use crate::imports::secrets::placeholders::Placeholders;
 use crate::limits;
@@ -39,6 +40,7 @@ impl WasiHttp {
                 permits,
                 refusals: Arc::default(),
                 placeholders: Placeholders::default(),
+                trail: Trail::default(),
             },
         }
     }
@@ -62,6 +64,8 @@ pub(crate) struct Hooks {
     refusals: Arc<Mutex<Vec<String>>>,
     /// The secrets that the call has mentioned so far.
     pub(crate) placeholders: Placeholders,
+    /// What is told of its requests.
+    pub(crate) trail: Trail,
 }
 
 /// The first ones tell enough.
@@ -90,13 +94,15 @@ impl WasiHttpHooks for Hooks {
         let permits = Arc::clone(&self.permits);
         let refusals = Arc::clone(&self.refusals);
         let placeholders = self.placeholders.clone();
+        let trail = self.trail.clone();
         Box::new(async move {
             let Ok(permit) = permits.try_acquire_owned() else {
                 limits::note("http_requests_in_flight_max");
                 return Err(Error::ConnectionLimitReached);
             };
             let max = outfit.limits.http_request_max_bytes;
-            let sent = send(&outfit, &placeholders, request, options.unwrap_or_default()).await;
+            let options = options.unwrap_or_default();
+            let sent = send(&outfit, &placeholders, &trail, request, options).await;
             let response = sent.map_err(|error| {
                 note(&refusals, &error);
                 translate(error, max)
@@ -127,6 +133,7 @@ impl WasiHttpHooks for Hooks {
 async fn send(
     outfit: &Outfit,
     placeholders: &Placeholders,
+    trail: &Trail,
     request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Response<Incoming>, HttpError> {
@@ -146,13 +153,17 @@ async fn send(
     if !placeholders.is_empty() {
         body = filled::fill(outfit, placeholders, &mut head, &mut url, body).await?;
     }
+    let sending = trail.begin(&head.method, &url);
+    sending.mark(&mut head.headers);
     let sent = outfit.door.open(&url, Request::from_parts(head, body));
-    let mut response = match wait {
+    let answer = match wait {
         Some(wait) => tokio::time::timeout(wait, sent)
             .await
-            .unwrap_or(Err(HttpError::Timeout))?,
-        None => sent.await?,
+            .unwrap_or(Err(HttpError::Timeout)),
+        None => sent.await,
     };
+    sending.end(answer.as_ref().map(Response::status));
+    let mut response = answer?;
     if !placeholders.is_empty() {
         filled::hide(placeholders, response.headers_mut());
     }

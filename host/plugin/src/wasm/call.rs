@@ -15,10 +15,11 @@ use super::state::State;
 use super::{convert, trap};
 use crate::imports::Outfit;
 use crate::imports::clock::Clock;
+use crate::imports::http::trail::Trail;
 use crate::imports::log::Speaker;
 use crate::imports::secrets::Vault;
 use crate::limits;
-use crate::{FieldError, Invocation, LogLine, Reply};
+use crate::{FieldError, Invocation, LogLine, Reply, SentRequest};
 
 /// What a call took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,8 @@ struct Asked<R> {
     used: Used,
     /// The secrets that it knows of.
     vault: Vault,
+    /// The requests that it sent, where it is traced.
+    sent: Vec<SentRequest>,
 }
 
 /// What is asked of an instance: the future borrows the store and the guest, and nothing else.
@@ -71,6 +74,7 @@ impl Sandbox {
             step: call.step.clone(),
         };
         let mut state = State::new(Arc::clone(outfit), speaker, Clock::starting_at(call.now));
+        state.trail = Trail::of(call.trace, state.clock);
         let opened = tokio::time::timeout(allowed, state.open_directories()).await;
         let opened = opened.unwrap_or_else(|_| Err(trap::timed_out(allowed, &self.limits)));
         if let Err(failure) = opened {
@@ -83,6 +87,7 @@ impl Sandbox {
             log,
             used,
             vault,
+            sent,
         } = self
             .ask(pre, state, allowed, |store, guest| {
                 Box::pin(async move { guest.call_invoke(store, &context, &action, &config).await })
@@ -92,6 +97,7 @@ impl Sandbox {
         let reply = Reply {
             result: vault.redact(result),
             log,
+            sent,
         };
         (reply, used)
     }
@@ -165,12 +171,15 @@ impl Sandbox {
         let used = Used {
             memory_bytes: state.limiter.memory_taken_bytes(),
         };
-        let State { log, vault, .. } = store.into_data();
+        let State {
+            log, vault, trail, ..
+        } = store.into_data();
         Asked {
             answer,
             log: log.finish(),
             used,
             vault,
+            sent: trail.finish(),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn context(call: Invocation, allowed: Duration) -> wit::Context {
         attempt: call.attempt,
         idempotency_key: call.idempotency_key,
         deadline: micros(call.now.after(allowed)),
-        trace_parent: None,
+        trace_parent: call.trace.map(|trace| trace.at.to_string()),
         resumed: call.resumed.map(resume),
     }
 }

@@ -10,6 +10,7 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::imports::clock::Clock;
 use crate::imports::http::HttpView;
+use crate::imports::http::trail::Trail;
 use crate::imports::kv::KvView;
 use crate::imports::log::{Log, Speaker};
 use crate::imports::random::Random;
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
     random: Random,
     pub(crate) vault: Vault,
+    pub(crate) trail: Trail,
     wasi: Wasi,
     wasi_http: Option<Box<WasiHttp>>,
 }
@@ -41,6 +43,7 @@ impl State {
             log: Log::new(speaker, clock, limits.log_max_bytes),
             random: Random,
             vault: Vault::default(),
+            trail: Trail::default(),
             wasi: Wasi::new(clock, &outfit.handed, limits),
             wasi_http: None,
             outfit,
@@ -74,6 +77,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     http::add_to_linker(linker, |state| HttpView {
         outfit: &state.outfit,
         placeholders: &state.vault.placeholders,
+        trail: &state.trail,
     })?;
     kv::add_to_linker(linker, |state| KvView {
         outfit: &state.outfit,
@@ -118,11 +122,13 @@ impl WasiHttpView for State {
             vault,
             wasi,
             wasi_http,
+            trail,
             ..
         } = self;
         let WasiHttp { ctx, hooks } =
             &mut **wasi_http.get_or_insert_with(|| Box::new(WasiHttp::new(Arc::clone(outfit))));
         hooks.placeholders = vault.placeholders.clone();
+        hooks.trail = trail.clone();
         WasiHttpCtxView {
             ctx,
             hooks,

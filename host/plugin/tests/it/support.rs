@@ -94,6 +94,7 @@ impl Guest {
             timeout: Duration::from_secs(30),
             now: NOW,
             run: RunId::from_bytes([7; 16]),
+            trace: None,
             workflow: "order-paid".to_owned(),
             step: "fetch".to_owned(),
             iteration: None,

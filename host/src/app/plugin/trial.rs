@@ -225,6 +225,7 @@ fn invocation(plugin: &LoadedPlugin, action: Option<String>, config: Json) -> Re
         timeout: TIMEOUT,
         now,
         run,
+        trace: None,
         workflow: "trial".to_owned(),
         step: "trial".to_owned(),
         iteration: None,

@@ -61,6 +61,7 @@ impl PluginRuntime for Lenient {
         Reply {
             result: Err(failure),
             log: Vec::new(),
+            sent: Vec::new(),
         }
     }
 

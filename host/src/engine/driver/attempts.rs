@@ -46,7 +46,13 @@ impl Driver<'_> {
         }
         let plugin = invoke.pin.digest;
         let started_at = parts.clock.now();
-        let attempt = Attempt::of(invoke, self.run.id(), &self.graph, started_at);
+        let attempt = Attempt::of(
+            invoke,
+            &self.run,
+            &self.graph,
+            started_at,
+            &parts.options.traces,
+        );
         let is_recorded = self.run.step(&attempt.step).is_some();
         let record_at = (!is_recorded).then(|| started_at.after(parts.options.record_start_after));
         self.under_way.push(UnderWay {
@@ -55,7 +61,9 @@ impl Driver<'_> {
             is_pure: parts.plugins.is_pure(&plugin),
             record_at,
         });
-        self.attempts.push(Box::pin(attempt.make(&*parts.plugins)));
+        self.attempts.push(Box::pin(
+            attempt.make(&*parts.plugins, &parts.options.traces),
+        ));
     }
 
     /// Creates the run that a step is. It is an attempt like any other, and may be made twice.
@@ -71,6 +79,7 @@ impl Driver<'_> {
             round,
             ..
         } = start.clone();
+        let trace = engine.0.options.traces.of_step(&self.run, &step);
         self.under_way.push(UnderWay {
             step: step.clone(),
             attempt,
@@ -83,7 +92,7 @@ impl Driver<'_> {
                 attempt,
                 round,
                 started_at,
-                result: engine.start_child(run, began, start).await,
+                result: engine.start_child(run, began, start, trace).await,
                 log: Vec::new(),
                 chance: random::chance(),
             }

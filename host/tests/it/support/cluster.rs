@@ -179,6 +179,7 @@ impl Process {
             payload: Json::from(json!({})),
             idempotency_key: None,
             labels: millwork_store::Labels::new(),
+            trace: None,
         };
         self.engine.trigger(trigger).await.expect("it is accepted")
     }

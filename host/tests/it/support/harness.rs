@@ -32,6 +32,7 @@ pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) queue_max: usize,
     pub(crate) plugins: Scripted,
+    pub(crate) clock: ManualClock,
 }
 
 impl Default for Setup {
@@ -40,6 +41,7 @@ impl Default for Setup {
             options: Options::default(),
             queue_max: 100,
             plugins: Scripted::new(),
+            clock: ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)),
         }
     }
 }
@@ -50,11 +52,10 @@ impl Harness {
     }
 
     pub(crate) fn with(setup: Setup) -> Self {
-        let clock = ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000));
         Self::start(
             Arc::new(Memory::default()),
             Arc::new(setup.plugins),
-            clock,
+            setup.clock,
             setup.options,
             setup.queue_max,
         )
@@ -139,6 +140,7 @@ impl Harness {
             payload: Json::from(payload),
             idempotency_key: key.map(str::to_owned),
             labels: millwork_store::Labels::new(),
+            trace: None,
         };
         self.engine.trigger(trigger).await
     }

@@ -107,6 +107,7 @@ impl PluginRuntime for Scripted {
         Reply {
             result,
             log: Vec::new(),
+            sent: Vec::new(),
         }
     }
 

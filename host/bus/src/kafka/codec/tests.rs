@@ -32,6 +32,7 @@ fn begun(payload: &str) -> WorkItem {
                 deadline: None,
                 parent: None,
                 labels: BTreeMap::new(),
+                trace: None,
             }),
             at: AT,
         }),
@@ -66,6 +67,7 @@ fn the_forms_are_these() {
         error: None,
         created_at: AT,
         completed_at: AT,
+        trace: None,
     };
     assert_eq!(
         encode_ended(&ended),

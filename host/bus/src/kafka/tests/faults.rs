@@ -292,6 +292,7 @@ async fn a_producer_without_room_says_so_and_an_end_that_is_not_told_is_heard_of
         error: None,
         created_at: NOW,
         completed_at: NOW,
+        trace: None,
     };
     bus.announce(ended, Box::new(move |is_told| said.send(is_told).unwrap()));
     let full = (0..6)

@@ -34,6 +34,7 @@ impl Model {
             deadline: graph.deadline(START),
             parent: None,
             labels: std::collections::BTreeMap::new(),
+            trace: None,
         };
         Self {
             graph,
