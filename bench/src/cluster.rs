@@ -333,7 +333,8 @@ fn read_history(ground: &Ground) -> Result<History> {
         let history = runs
             .entry(run.to_owned())
             .or_insert_with(|| RunHistory::new(run, "(no row)", false));
-        history.records.push(record.to_owned());
+        let records = millwork_store::leaf::records(record);
+        history.records.extend(records.map(str::to_owned));
     }
     let bootstrap = ground.kafka.bootstrap();
     let read = |topic| {

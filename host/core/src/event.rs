@@ -362,6 +362,37 @@ pub enum LogLevel {
     Error,
 }
 
+/// What a list shows of a run's first record: read without the rest, which is most of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Opening {
+    /// What the trigger carried.
+    pub payload: Json,
+    /// Texts by their names, by which people find the run.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Opening {
+    /// Reads it; nothing, where the record is of something else.
+    ///
+    /// # Errors
+    /// Where a later host wrote the record, or it is damaged.
+    pub fn decode(text: &str) -> Result<Option<Self>, DecodeError> {
+        #[derive(Deserialize)]
+        struct Read {
+            event: Kind,
+        }
+        #[derive(Deserialize)]
+        struct Kind {
+            #[serde(rename = "run-created")]
+            created: Option<Opening>,
+        }
+        check_format(text)?;
+        let Read { event } = serde_json::from_str(text).map_err(DecodeError::Damaged)?;
+        Ok(event.created)
+    }
+}
+
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -413,23 +444,24 @@ impl Record {
     /// # Errors
     /// Where a later host wrote it, or it is damaged.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        match serde_json::from_str::<Read>(text) {
-            // Format 1 is the first: there is no older one to convert.
-            Ok(Read { at, event }) if text.starts_with("{\"v\":1,") => Ok(Self { at, event }),
-            read => {
-                let Version { v } = serde_json::from_str(text).map_err(DecodeError::Damaged)?;
-                if v > FORMAT {
-                    return Err(DecodeError::Newer { found: v });
-                }
-                if v == 0 {
-                    return Err(DecodeError::Damaged(serde::de::Error::custom(
-                        "there never was a journal format 0",
-                    )));
-                }
-                let Read { at, event } = read.map_err(DecodeError::Damaged)?;
-                Ok(Self { at, event })
-            }
-        }
+        check_format(text)?;
+        let Read { at, event } = serde_json::from_str(text).map_err(DecodeError::Damaged)?;
+        Ok(Self { at, event })
+    }
+}
+
+/// Says whether this host knows the format of a record.
+fn check_format(text: &str) -> Result<(), DecodeError> {
+    // Format 1 is the first: there is no older one to convert.
+    if text.starts_with("{\"v\":1,") {
+        return Ok(());
+    }
+    match serde_json::from_str(text).map_err(DecodeError::Damaged)? {
+        Version { v: 0 } => Err(DecodeError::Damaged(serde::de::Error::custom(
+            "there never was a journal format 0",
+        ))),
+        Version { v } if v > FORMAT => Err(DecodeError::Newer { found: v }),
+        Version { .. } => Ok(()),
     }
 }
 

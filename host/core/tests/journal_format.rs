@@ -14,7 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millwork_core::event::{DecodeError, End, Event, FORMAT, Record, Wait};
+use millwork_core::event::{DecodeError, End, Event, FORMAT, Opening, Record, Wait};
 use millwork_core::json::Json;
 use millwork_core::outcome::{Then, Wake};
 use millwork_core::step::StepKey;
@@ -97,6 +97,30 @@ fn a_later_format_is_refused_in_words() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn the_opening_of_a_run_is_what_its_first_record_says() {
+    let mut openings = 0;
+    for (_, event) in samples() {
+        let at = Timestamp::from_micros(5);
+        let text = Record { at, event }.encode();
+        let opening = Opening::decode(&text).expect("this host wrote it");
+        let Event::RunCreated(created) = Record::decode(&text).expect("this host wrote it").event
+        else {
+            assert!(opening.is_none(), "{text}");
+            continue;
+        };
+        let opening = opening.expect("it is the first record of a run");
+        assert_eq!(opening.payload, created.payload);
+        assert_eq!(opening.labels, created.labels);
+        openings += 1;
+    }
+    assert!(openings > 0);
+    let newer = Opening::decode(r#"{"v":2,"at":0,"event":{"run-begun":{}}}"#);
+    assert!(matches!(newer, Err(DecodeError::Newer { found: 2 })));
+    let damaged = Opening::decode(r#"{"v":1,"at":0,"event":{"run-created":{}}}"#);
+    assert!(matches!(damaged, Err(DecodeError::Damaged(_))));
 }
 
 #[test]

@@ -290,6 +290,10 @@ mod tests {
         filter = "info"
         format = "auto"
 
+        [traces]
+        service_name = "millwork"
+        one_in = 1
+
         [secrets_key]
 
         [plugins.trust]

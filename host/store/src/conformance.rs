@@ -95,6 +95,7 @@ macro_rules! conformance {
                 commits::a_commit_goes_after_the_last_record,
                 commits::a_place_that_is_taken_conflicts_and_nothing_of_the_commit_is_written,
                 commits::a_gap_before_the_place_conflicts,
+                commits::what_was_written_together_has_no_place_within,
                 commits::a_run_that_exists_is_not_created_again,
                 commits::a_run_that_does_not_exist_is_not_advanced,
                 commits::a_commit_that_breaks_the_rules_of_its_form_conflicts,

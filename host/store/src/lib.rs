@@ -18,6 +18,7 @@ mod counts;
 mod delivery;
 mod error;
 mod job;
+pub mod leaf;
 pub mod limits;
 mod over_time;
 mod plugin;

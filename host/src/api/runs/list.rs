@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use millwork_core::event::{Event, Record};
+use millwork_core::event::Opening;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::json::Json;
 use millwork_core::run::RunStatus as Status;
@@ -125,12 +125,9 @@ fn read_order(text: &str) -> Result<Order, String> {
 
 impl RunItem {
     fn of(row: RunRow) -> Result<Self, Problem> {
-        let (payload, labels) = match Record::decode(&row.first_record) {
-            Ok(Record {
-                event: Event::RunCreated(created),
-                ..
-            }) => (created.payload.clone(), created.labels.clone()),
-            Ok(_) => return Err(Problem::internal().caused_by(Headless(row.run))),
+        let Opening { payload, labels } = match Opening::decode(&row.first_record) {
+            Ok(Some(opening)) => opening,
+            Ok(None) => return Err(Problem::internal().caused_by(Headless(row.run))),
             Err(error) => return Err(Problem::internal().caused_by(error)),
         };
         Ok(Self {

@@ -146,6 +146,45 @@ pub async fn a_gap_before_the_place_conflicts(store: &dyn Store) {
     assert_eq!(journal(store, run(1)).await.len(), 1);
 }
 
+/// Records of one commit stand one behind the other like those of several, and nobody goes on between them.
+pub async fn what_was_written_together_has_no_place_within(store: &dyn Store) {
+    let records = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let created = Commit {
+        records: records(&["a", "b", "c"]),
+        ..create(run(1))
+    };
+    let advanced = |seq, texts| Commit {
+        records: records(texts),
+        ..advance(run(1), seq)
+    };
+    write(store, vec![created]).await;
+    write(
+        store,
+        vec![advanced(3, &["d"]), advanced(4, &["e", "f", "g"])],
+    )
+    .await;
+    for seq in 1..=8 {
+        let answer = match seq {
+            7 => continue,
+            _ => commit(store, advanced(seq, &["x", "y"])).await,
+        };
+        assert_eq!(answer, Committed::Conflict, "{seq}");
+    }
+    let all = ["a", "b", "c", "d", "e", "f", "g"];
+    for (from, place) in (0..).zip(0..=all.len()) {
+        let read = store.load_journal(run(1), from).await.unwrap();
+        assert_eq!(read, all[place..], "{from}");
+        let stretch = store.read_journal(run(1), from, 2).await.unwrap();
+        let stretch = stretch.expect("the run is there");
+        let end = all.len().min(place + 2);
+        assert_eq!(stretch.records, all[place..end], "{from}");
+        assert_eq!(stretch.has_more, end < all.len(), "{from}");
+    }
+    let row = &store.list_runs(everything()).await.unwrap()[0];
+    assert_eq!(row.first_record, "a");
+    write(store, vec![advanced(7, &["h"])]).await;
+}
+
 /// `new` with the id of a run that is there.
 pub async fn a_run_that_exists_is_not_created_again(store: &dyn Store) {
     write(store, vec![create(run(1))]).await;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use millwork_core::digest::Digest;
+use millwork_core::event::Seq;
 use millwork_core::id::{RunId, WorkflowId};
 use millwork_core::run::RunStatus;
 use millwork_core::time::Timestamp;
@@ -92,6 +93,12 @@ pub(super) fn number(number: u64) -> i64 {
 pub(super) fn version(row: &PgRow, index: usize) -> sqlx::Result<u32> {
     let version: i64 = row.try_get(index)?;
     u32::try_from(version).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A place in a journal.
+pub(super) fn seq(row: &PgRow, index: usize) -> sqlx::Result<Seq> {
+    let seq: i64 = row.try_get(index)?;
+    Seq::try_from(seq).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Labels, as a JSON object.

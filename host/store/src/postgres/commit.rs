@@ -22,7 +22,7 @@ use super::limits::{self, Asking, Decided};
 use super::newest::{asks_for_newest, drop_outdated, note_outdated};
 use super::{columns, failure, text};
 use crate::limits::{LimitKey, LimitKind, Passage};
-use crate::{Commit, Committed};
+use crate::{Commit, Committed, leaf};
 
 /// How often a batch is sent that met another in the wrong order.
 const TRIES: u32 = 5;
@@ -330,7 +330,7 @@ async fn advance(
     commits: &[&Commit],
 ) -> sqlx::Result<HashSet<RunId>> {
     let rows = RowColumns::of(commits);
-    let records = RecordColumns::of(commits);
+    let leaves = LeafColumns::of(commits);
     let first: Vec<i64> = commits.iter().map(|c| i64::from(c.first_seq)).collect();
     let keeps_due: Vec<bool> = commits.iter().map(|c| c.keeps_due).collect();
     let moved = sqlx::query(ADVANCE)
@@ -343,9 +343,9 @@ async fn advance(
         .bind(rows.due_at)
         .bind(rows.errors)
         .bind(keeps_due)
-        .bind(records.runs)
-        .bind(records.seqs)
-        .bind(records.texts)
+        .bind(leaves.runs)
+        .bind(leaves.seqs)
+        .bind(leaves.texts)
         .fetch_all(connection)
         .await?;
     moved.iter().map(|row| columns::run_id(row, 0)).collect()
@@ -385,7 +385,7 @@ async fn create(
     checks: bool,
 ) -> sqlx::Result<HashSet<RunId>> {
     let rows = RowColumns::of(commits);
-    let records = RecordColumns::of(commits);
+    let leaves = LeafColumns::of(commits);
     let new = || commits.iter().filter_map(|commit| commit.new.as_ref());
     let workflows: Vec<_> = new()
         .map(|new| columns::workflow_uuid(new.workflow))
@@ -405,9 +405,9 @@ async fn create(
         .bind(workflows)
         .bind(versions)
         .bind(created_at)
-        .bind(records.runs)
-        .bind(records.seqs)
-        .bind(records.texts)
+        .bind(leaves.runs)
+        .bind(leaves.seqs)
+        .bind(leaves.texts)
         .bind(is_newest)
         .bind(labels.runs)
         .bind(labels.names)
@@ -454,14 +454,14 @@ impl RowColumns {
     }
 }
 
-/// Records, column by column.
-struct RecordColumns<'c> {
+/// Leaves of journals, column by column.
+struct LeafColumns<'c> {
     runs: Vec<Uuid>,
     seqs: Vec<i64>,
     texts: Vec<std::borrow::Cow<'c, str>>,
 }
 
-impl<'c> RecordColumns<'c> {
+impl<'c> LeafColumns<'c> {
     fn of(commits: &[&'c Commit]) -> Self {
         let mut all = Self {
             runs: Vec::with_capacity(commits.len()),
@@ -469,11 +469,14 @@ impl<'c> RecordColumns<'c> {
             texts: Vec::with_capacity(commits.len()),
         };
         for commit in commits {
-            for (seq, record) in (i64::from(commit.first_seq)..).zip(&commit.records) {
-                all.runs.push(columns::uuid(commit.run));
-                all.seqs.push(seq);
-                all.texts.push(text::encode(record));
+            if commit.records.is_empty() {
+                continue;
             }
+            let last = leaf::last(commit.first_seq, commit.records.len());
+            all.runs.push(columns::uuid(commit.run));
+            all.seqs.push(i64::from(last));
+            all.texts
+                .push(text::encode_cow(leaf::bind(&commit.records)));
         }
         all
     }

@@ -10,23 +10,27 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{columns, text};
-use crate::{Due, Order, RunQuery, RunRow, STRETCH_BYTES_MAX, Stretch};
+use crate::{Due, Order, RunQuery, RunRow, STRETCH_BYTES_MAX, Stretch, leaf};
 
 pub(super) async fn journal(pool: &PgPool, run: RunId, from: Seq) -> sqlx::Result<Vec<String>> {
-    sqlx::query("SELECT record FROM journal WHERE run = $1 AND seq >= $2 ORDER BY seq")
-        .bind(columns::uuid(run))
-        .bind(i64::from(from))
-        .fetch_all(pool)
-        .await?
-        .iter()
-        .map(|row| columns::text(row, 0))
-        .collect()
+    let leaves =
+        sqlx::query("SELECT seq, record FROM journal WHERE run = $1 AND seq >= $2 ORDER BY seq")
+            .bind(columns::uuid(run))
+            .bind(i64::from(from))
+            .fetch_all(pool)
+            .await?;
+    let mut records = Vec::new();
+    for row in &leaves {
+        let last = columns::seq(row, 0)?;
+        records.extend(leaf::records_from(columns::text(row, 1)?, last, from));
+    }
+    Ok(records)
 }
 
-/// The bytes before each record are added up in the database, so that what is behind the stretch is not sent: but for one record,
+/// The bytes before each leaf are added up in the database, so that what is behind the stretch is not sent: but for one leaf,
 /// which tells that there are more.
 const STRETCH: &str = "
-    SELECT r.status, j.record FROM runs r LEFT JOIN LATERAL (
+    SELECT r.status, j.seq, j.record FROM runs r LEFT JOIN LATERAL (
         SELECT seq, record, lag(bytes) OVER (ORDER BY seq) AS before_last FROM (
             SELECT seq, record, sum(octet_length(record)) OVER (ORDER BY seq) - octet_length(record) AS bytes
             FROM (SELECT seq, record FROM journal WHERE run = $1 AND seq >= $2 ORDER BY seq LIMIT $3) AS next
@@ -50,9 +54,12 @@ pub(super) async fn stretch(
         return Ok(None);
     };
     let status = columns::status(first, 0)?;
-    let records = rows.iter().map(|row| columns::optional_text(row, 1));
-    let records: Vec<_> = records.collect::<sqlx::Result<_>>()?;
-    let records = records.into_iter().flatten();
+    let mut records = Vec::new();
+    for row in &rows {
+        if let Some(leaf) = columns::optional_text(row, 2)? {
+            records.extend(leaf::records_from(leaf, columns::seq(row, 1)?, from));
+        }
+    }
     Ok(Some(Stretch::take(status, records, limit)))
 }
 
@@ -151,7 +158,8 @@ fn statement(query: &RunQuery) -> String {
     };
     format!(
         "SELECT r.*, j.record FROM (SELECT * FROM ({lanes}) AS lanes ORDER BY id {direction} LIMIT $6) AS r
-         LEFT JOIN journal j ON j.run = r.id AND j.seq = 0 ORDER BY r.id {direction}",
+         LEFT JOIN LATERAL (SELECT record FROM journal WHERE run = r.id ORDER BY seq LIMIT 1) j ON true
+         ORDER BY r.id {direction}",
         lanes = lanes.join(" UNION ALL ")
     )
 }
@@ -182,6 +190,6 @@ fn read_row(row: &PgRow) -> sqlx::Result<RunRow> {
             error: columns::optional_text(row, 7)?,
         },
         due_at: columns::optional_time(row, 8)?,
-        first_record: columns::optional_text(row, 9)?.unwrap_or_default(),
+        first_record: columns::optional_text(row, 9)?.map_or_else(String::new, leaf::first),
     })
 }

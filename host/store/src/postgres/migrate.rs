@@ -59,6 +59,10 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
         "0012_deliveries",
         include_str!("../../../../migrations/postgres/0012_deliveries.sql"),
     ),
+    (
+        "0013_leaves",
+        include_str!("../../../../migrations/postgres/0013_leaves.sql"),
+    ),
 ];
 
 fn known() -> u32 {

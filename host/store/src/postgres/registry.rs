@@ -105,10 +105,11 @@ async fn decide(pool: &PgPool, decision: &PluginDecision) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The digest stands in a run's first record; nothing else there has so many hexadecimal digits by chance.
+/// The digest stands in a run's first record, and in that of a retry with newer plugins; nothing else has so many hexadecimal digits by
+/// chance.
 async fn find_run_using(pool: &PgPool, digest: Digest) -> sqlx::Result<Option<RunId>> {
     let row = sqlx::query(
-        "SELECT runs.id FROM runs JOIN journal ON journal.run = runs.id AND journal.seq = 0
+        "SELECT runs.id FROM runs JOIN journal ON journal.run = runs.id
          WHERE runs.status IN ('pending', 'running', 'paused') AND strpos(journal.record, $1) > 0 LIMIT 1",
     )
     .bind(digest.to_string())

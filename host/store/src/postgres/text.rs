@@ -23,6 +23,15 @@ pub(super) fn encode(text: &str) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
+/// The same of a text that is at hand already.
+pub(super) fn encode_cow(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => encode(text),
+        Cow::Owned(text) if text.contains(['\0', MARK]) => Cow::Owned(encode(&text).into_owned()),
+        Cow::Owned(text) => Cow::Owned(text),
+    }
+}
+
 /// Makes what it was.
 pub(super) fn decode(text: String) -> String {
     if !text.contains(MARK) {

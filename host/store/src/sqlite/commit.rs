@@ -82,11 +82,11 @@ fn write_limited(
 
 /// Writes the records and the row. Says whether the run was where the commit expects it.
 fn put(session: &mut Session<'_>, commit: &Commit) -> Result<bool> {
-    match (&commit.new, commit.records.split_first()) {
-        (Some(new), Some((first, rest))) => begin(session, commit, new, first, rest),
-        (None, Some((first, rest))) => advance(session, commit, first, rest),
+    match (&commit.new, commit.records.is_empty()) {
+        (Some(new), false) => begin(session, commit, new),
+        (None, false) => advance(session, commit),
         // Only limits have a commit written that says nothing: the run waits, and is due at another time.
-        (_, None) => {
+        (_, true) => {
             let row = load_row(session.connection, commit.run)?;
             update_row(session.connection, commit, &row.summary, row.due_at)?;
             Ok(true)
@@ -94,49 +94,28 @@ fn put(session: &mut Session<'_>, commit: &Commit) -> Result<bool> {
     }
 }
 
-fn begin(
-    session: &mut Session<'_>,
-    commit: &Commit,
-    new: &NewRun,
-    first: &str,
-    rest: &[String],
-) -> Result<bool> {
+fn begin(session: &mut Session<'_>, commit: &Commit, new: &NewRun) -> Result<bool> {
     let connection = session.connection;
     if !insert_run(connection, commit, new)? {
         return Ok(false);
     }
-    journal::begin(connection, commit.run, first)?;
+    journal::begin(connection, commit.run, &commit.records)?;
     labels::insert(connection, commit.run, &new.labels)?;
-    append(connection, commit, rest)?;
     let status = commit.summary.status;
     session.counts.note(new.workflow, None, Some(status));
     Ok(true)
 }
 
-fn advance(
-    session: &mut Session<'_>,
-    commit: &Commit,
-    first: &str,
-    rest: &[String],
-) -> Result<bool> {
+fn advance(session: &mut Session<'_>, commit: &Commit) -> Result<bool> {
     let connection = session.connection;
-    if !journal::advance(connection, commit.run, commit.first_seq, first)? {
+    if !journal::advance(connection, commit.run, commit.first_seq, &commit.records)? {
         return Ok(false);
     }
-    append(connection, commit, rest)?;
     let row = load_row(connection, commit.run)?;
     update_row(connection, commit, &row.summary, row.due_at)?;
     let (before, after) = (row.summary.status, commit.summary.status);
     session.counts.note(row.workflow, Some(before), Some(after));
     Ok(true)
-}
-
-/// Writes the records after the first one.
-fn append(connection: &Connection, commit: &Commit, rest: &[String]) -> Result<()> {
-    for (seq, record) in (commit.first_seq..).skip(1).zip(rest) {
-        journal::append(connection, commit.run, seq, record)?;
-    }
-    Ok(())
 }
 
 fn exists(connection: &Connection, run: RunId) -> Result<bool> {

@@ -2,18 +2,36 @@
 
 use millwork_core::event::Seq;
 use millwork_core::id::RunId;
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::columns;
-use crate::Stretch;
+use crate::{Stretch, leaf};
+
+/// The leaves that end at a position or behind it.
+const LEAVES: &str = "SELECT seq, record FROM journal WHERE run = ?1 AND seq >= ?2 ORDER BY seq";
 
 /// Reads a journal from a position on, oldest record first.
 pub(super) fn load(connection: &Connection, run: RunId, from: Seq) -> Result<Vec<String>> {
-    let mut select = connection
-        .prepare_cached("SELECT record FROM journal WHERE run = ?1 AND seq >= ?2 ORDER BY seq")?;
-    select
-        .query_map(params![run.as_bytes(), from], |row| row.get(0))?
-        .collect()
+    let mut select = connection.prepare_cached(LEAVES)?;
+    let leaves = select.query_map(params![run.as_bytes(), from], read_leaf)?;
+    let mut records = Vec::new();
+    for leaf in leaves {
+        let (last, leaf) = leaf?;
+        records.extend(leaf::records_from(leaf, last, from));
+    }
+    Ok(records)
+}
+
+fn read_leaf(row: &Row<'_>) -> Result<(Seq, String)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+/// Reads the first record of a journal.
+pub(super) fn load_first(connection: &Connection, run: RunId) -> Result<String> {
+    connection
+        .prepare_cached("SELECT record FROM journal WHERE run = ?1 ORDER BY seq LIMIT 1")?
+        .query_row([run.as_bytes()], |row| row.get(0))
+        .map(leaf::first)
 }
 
 /// Reads a stretch of a journal, and where the run stands.
@@ -32,48 +50,54 @@ pub(super) fn read(
     let Some(status) = status else {
         return Ok(None);
     };
-    let mut select = moment
-        .prepare_cached("SELECT record FROM journal WHERE run = ?1 AND seq >= ?2 ORDER BY seq")?;
+    let mut select = moment.prepare_cached(LEAVES)?;
     // Rows are read as they are asked for, so what is behind the stretch costs nothing.
-    let records = select.query_map(params![run.as_bytes(), from], |row| row.get(0))?;
+    let leaves = select.query_map(params![run.as_bytes(), from], read_leaf)?;
     let mut failed = None;
-    let readable = records.map_while(|record| record.map_err(|error| failed = Some(error)).ok());
-    let stretch = Stretch::take(status, readable, limit);
+    let readable = leaves.map_while(|leaf| leaf.map_err(|error| failed = Some(error)).ok());
+    let records = readable.flat_map(|(last, leaf)| leaf::records_from(leaf, last, from));
+    let stretch = Stretch::take(status, records, limit);
     match failed {
         Some(error) => Err(error),
         None => Ok(Some(stretch)),
     }
 }
 
-/// Writes the first record of a journal.
-pub(super) fn begin(connection: &Connection, run: RunId, record: &str) -> Result<()> {
-    append(connection, run, 0, record)
+/// Writes the first records of a journal.
+pub(super) fn begin(connection: &Connection, run: RunId, records: &[String]) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO journal (run, seq, record) VALUES (?1, ?2, ?3)")?
+        .execute(params![
+            run.as_bytes(),
+            leaf::last(0, records.len()),
+            leaf::bind(records)
+        ])?;
+    Ok(())
 }
 
-/// Writes a record after the one before it, where that is there and the place is free. Says whether it was.
-pub(super) fn advance(connection: &Connection, run: RunId, seq: Seq, record: &str) -> Result<bool> {
+/// Writes records behind those before a place, where the journal ends there. Says whether it does.
+pub(super) fn advance(
+    connection: &Connection,
+    run: RunId,
+    seq: Seq,
+    records: &[String],
+) -> Result<bool> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO journal (run, seq, record) SELECT ?1, ?2, ?3
-         WHERE EXISTS (SELECT 1 FROM journal WHERE run = ?1 AND seq = ?2 - 1)
-         ON CONFLICT DO NOTHING",
+         WHERE (SELECT max(seq) FROM journal WHERE run = ?1) = ?4 - 1",
     )?;
-    Ok(insert.execute(params![run.as_bytes(), seq, record])? == 1)
+    let inserted = insert.execute(params![
+        run.as_bytes(),
+        leaf::last(seq, records.len()),
+        leaf::bind(records),
+        seq
+    ])?;
+    Ok(inserted == 1)
 }
 
 /// Says whether a journal goes on at a place.
 pub(super) fn ends_before(connection: &Connection, run: RunId, seq: Seq) -> Result<bool> {
     connection
-        .prepare_cached(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM journal WHERE run = ?1 AND seq = ?2 - 1)
-             AND NOT EXISTS (SELECT 1 FROM journal WHERE run = ?1 AND seq = ?2)",
-        )?
+        .prepare_cached("SELECT 1 WHERE (SELECT max(seq) FROM journal WHERE run = ?1) = ?2 - 1")?
         .exists(params![run.as_bytes(), seq])
-}
-
-/// Writes a record at a place that is known to be the next.
-pub(super) fn append(connection: &Connection, run: RunId, seq: Seq, record: &str) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO journal (run, seq, record) VALUES (?1, ?2, ?3)")?
-        .execute(params![run.as_bytes(), seq, record])?;
-    Ok(())
 }

@@ -10,7 +10,7 @@ use millwork_core::run::{RunStatus, Summary};
 use millwork_core::time::Timestamp;
 use rusqlite::{Connection, Result, Row, ToSql, params};
 
-use super::columns;
+use super::{columns, journal};
 use crate::{Due, Order, RunQuery, RunRow};
 
 const DUE: &str = "SELECT due_at, id FROM runs INDEXED BY runs_due
@@ -55,10 +55,8 @@ pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Result<Vec<RunR
     }
     rows.truncate(query.limit);
     // The first records may be large: they are read only for the rows that made it into the list.
-    let mut first_record =
-        moment.prepare_cached("SELECT record FROM journal WHERE run = ?1 AND seq = 0")?;
     for row in &mut rows {
-        row.first_record = first_record.query_row([row.run.as_bytes()], |found| found.get(0))?;
+        row.first_record = journal::load_first(&moment, row.run)?;
     }
     Ok(rows)
 }

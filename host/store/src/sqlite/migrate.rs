@@ -64,6 +64,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0012_deliveries",
         sql: include_str!("../../../../migrations/sqlite/0012_deliveries.sql"),
     },
+    Migration {
+        name: "0013_leaves",
+        sql: include_str!("../../../../migrations/sqlite/0013_leaves.sql"),
+    },
 ];
 
 /// Applies what is missing, each in a transaction of its own.

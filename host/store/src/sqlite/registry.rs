@@ -117,11 +117,12 @@ fn decide(connection: &Connection, decision: &PluginDecision) -> Result<()> {
     Ok(())
 }
 
-/// The digest stands in a run's first record; nothing else there has so many hexadecimal digits by chance.
+/// The digest stands in a run's first record, and in that of a retry with newer plugins; nothing else has so many hexadecimal digits by
+/// chance.
 fn find_run_using(connection: &Connection, digest: Digest) -> Result<Option<RunId>> {
     connection
         .prepare_cached(
-            "SELECT runs.id FROM runs JOIN journal ON journal.run = runs.id AND journal.seq = 0
+            "SELECT runs.id FROM runs JOIN journal ON journal.run = runs.id
              WHERE runs.status IN ('pending', 'running', 'paused') AND instr(journal.record, ?1) > 0 LIMIT 1",
         )?
         .query_row([digest.to_string()], |row| columns::run_id(row, 0))
