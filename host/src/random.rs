@@ -1,8 +1,12 @@
 //! The one place that draws random numbers. What it draws is passed on as a value.
+//!
+//! What has to be hard to guess comes from the operating system. Identifiers are many, and only have to differ: they come from a generator that each thread
+//! has, seeded and seeded again from there.
 
 use millwork_core::id::{AuditId, JobId, RunId, TokenId, WorkflowId};
 use millwork_core::retry::Chance;
 use millwork_core::time::Timestamp;
+use rand::RngCore as _;
 
 fn draw<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -11,10 +15,16 @@ fn draw<const N: usize>() -> [u8; N] {
     bytes
 }
 
+fn draw_many<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
 /// Makes the identifier of a new run.
 #[must_use]
 pub fn run_id(now: Timestamp) -> RunId {
-    RunId::from_parts(now, draw())
+    RunId::from_parts(now, draw_many())
 }
 
 /// Makes the identifier of a new workflow.
@@ -44,7 +54,8 @@ pub fn job_id(now: Timestamp) -> JobId {
 /// Draws the identifiers of a trace and of a span.
 #[must_use]
 pub fn trace() -> (u128, u64) {
-    (u128::from_be_bytes(draw()), u64::from_be_bytes(draw()))
+    let (trace, span) = (draw_many(), draw_many());
+    (u128::from_be_bytes(trace), u64::from_be_bytes(span))
 }
 
 /// Draws a secret that nobody can guess.
@@ -62,5 +73,5 @@ pub fn nonce() -> [u8; 24] {
 /// Draws the chance that shortens the wait before a next attempt.
 #[must_use]
 pub fn chance() -> Chance {
-    Chance::from_random(draw())
+    Chance::from_random(draw_many())
 }

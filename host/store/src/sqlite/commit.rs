@@ -219,16 +219,18 @@ fn find_claim(
 }
 
 const INSERT_RUN: &str =
-    "INSERT INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    "INSERT OR IGNORE INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// The same, where the version is the newest of a workflow that takes runs. The heads are few and at hand: looking costs a
 /// fraction of what the row does.
+///
+/// `OR IGNORE`, here and in the journal, and not `ON CONFLICT DO NOTHING`: a statement that reads what it inserts, and that a rule could still break off, first
+/// copies each page that it changes, to be able to take its own part of the transaction back.
 const INSERT_RUN_OF_NEWEST: &str =
-    "INSERT INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
+    "INSERT OR IGNORE INTO runs (id, workflow, version, status, created_at, started_at, completed_at, due_at, error)
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM workflow_heads
-     WHERE id = ?2 AND newest = ?3 AND archived_at IS NULL AND deleted_at IS NULL
-     ON CONFLICT DO NOTHING";
+     WHERE id = ?2 AND newest = ?3 AND archived_at IS NULL AND deleted_at IS NULL";
 
 fn insert_run(connection: &Connection, commit: &Commit, new: &NewRun) -> Result<bool> {
     let Summary {

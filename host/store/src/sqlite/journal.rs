@@ -83,7 +83,7 @@ pub(super) fn advance(
     records: &[String],
 ) -> Result<bool> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO journal (run, seq, record) SELECT ?1, ?2, ?3
+        "INSERT OR IGNORE INTO journal (run, seq, record) SELECT ?1, ?2, ?3
          WHERE (SELECT max(seq) FROM journal WHERE run = ?1) = ?4 - 1",
     )?;
     let inserted = insert.execute(params![
