@@ -223,3 +223,17 @@ export type AuditEntry = {
   status: number | null;
   target: string | null;
 };
+
+export type Delivery = {
+  id: string;
+  webhook: string;
+  run_id: string;
+  event_id: string;
+  state: "pending" | "exhausted";
+  attempts: number;
+  failure: string | null;
+  created_at: string;
+  since: string;
+  next_attempt_at: string | null;
+  event: Record<string, unknown> | null;
+};

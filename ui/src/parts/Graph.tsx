@@ -5,7 +5,7 @@ import "@xyflow/react/dist/style.css";
 import { useMemo } from "react";
 import type { Definition, StepResult } from "../api/types.ts";
 import { edges, parts } from "../model/graph.ts";
-import { stateOf } from "../model/states.ts";
+import { said, stateOf } from "../model/states.ts";
 import { useTheme } from "./theme.ts";
 
 const [WIDTH, HEIGHT] = [184, 58];
@@ -41,14 +41,20 @@ function place(definition: Pick<Definition, "steps" | "on_failure" | "finally">)
   return { nodes, arrows };
 }
 
+/** A node is known by its part and its step. */
+const stepOf = (node: string) => node.slice(node.indexOf("/") + 1);
+
 export default function Graph({
   definition,
   results,
+  isOver = false,
   chosen,
   choose,
 }: {
   definition: Pick<Definition, "steps" | "on_failure" | "finally">;
+  /** Of the run whose states are shown. */
   results?: Record<string, StepResult>;
+  isOver?: boolean;
   chosen?: string;
   choose?: (step: string) => void;
 }) {
@@ -59,7 +65,7 @@ export default function Graph({
   const { nodes, arrows } = useMemo(() => place(definition), [shape]);
   const shown = nodes.map(({ id, x, y, name, type, part }) => {
     const result = results?.[name];
-    const state = results ? stateOf(result) : "";
+    const state = results ? stateOf(result, isOver) : "";
     const loop = result?.iterations;
     return {
       id,
@@ -72,7 +78,7 @@ export default function Graph({
       sourcePosition: Position.Right,
       targetPosition: Position.Left,
       className: `step ${state} ${part ? "apart" : ""} ${name === chosen ? "chosen" : ""}`,
-      ariaLabel: `Step ${name}, ${type}${state && `, ${state}`}`,
+      ariaLabel: `Step ${name}, ${type}${state && `, ${said(state)}`}`,
       data: {
         label: (
           <>
@@ -80,7 +86,7 @@ export default function Graph({
             <small>
               {part && `${part} · `}
               {type}
-              {state && ` · ${state}`}
+              {state && ` · ${said(state)}`}
               {loop && ` ${loop.done}/${loop.total}`}
             </small>
           </>
@@ -89,7 +95,19 @@ export default function Graph({
     };
   });
   return (
-    <div className="graph" role="region" aria-label="Graph of the steps">
+    <div
+      className="graph"
+      role="region"
+      aria-label="Graph of the steps"
+      // The library tells of clicks alone.
+      onKeyDown={(event) => {
+        const node = (event.target as HTMLElement).closest<HTMLElement>(".react-flow__node")?.dataset.id;
+        if (!choose || !node || (event.key !== "Enter" && event.key !== " ")) return;
+        // What gets the focus now would be pressed by the same key.
+        event.preventDefault();
+        choose(stepOf(node));
+      }}
+    >
       <ReactFlow
         key={shape}
         nodes={shown}
@@ -97,7 +115,7 @@ export default function Graph({
           id: `${source}>${target}`,
           source,
           target,
-          animated: results?.[target.slice(target.indexOf("/") + 1)]?.status === "running",
+          animated: results?.[stepOf(target)]?.status === "running",
         }))}
         fitView
         fitViewOptions={{ maxZoom: 1, padding: 0.08 }}
@@ -106,7 +124,7 @@ export default function Graph({
         nodesDraggable={false}
         nodesFocusable={!!choose}
         edgesFocusable={false}
-        onNodeClick={(_, node) => choose?.(node.id.slice(node.id.indexOf("/") + 1))}
+        onNodeClick={(_, node) => choose?.(stepOf(node.id))}
         minZoom={0.05}
         preventScrolling={false}
         proOptions={{ hideAttribution: true }}

@@ -1,6 +1,7 @@
 /** Small things that every page shows. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
+import { said } from "../model/states.ts";
 import { when } from "../model/time.ts";
 
 /** A state, as a word with its colour and its sign: never by colour alone. */
@@ -13,12 +14,13 @@ const SIGNS: Record<string, string> = {
   paused: "‖",
   cancelled: "⊘",
   skipped: "→",
+  "not-reached": "·",
 };
 
 export function State({ of }: { of: string }) {
   return (
     <span className={`state ${of}`}>
-      <span aria-hidden="true">{SIGNS[of]}</span> {of}
+      <span aria-hidden="true">{SIGNS[of]}</span> {said(of)}
     </span>
   );
 }
