@@ -41,6 +41,25 @@ const ORDERS = {
   finally: [{ name: "close", type: "delay", config: { duration: 0.3 } }],
 };
 
+/** Asks somebody something, with an expression in it. */
+const RELEASE = {
+  name: "release",
+  steps: [
+    { name: "build", type: "delay", config: { duration: 0.2 } },
+    {
+      name: "ask",
+      type: "signal.approval",
+      config: {
+        name: "go",
+        question: "Shall version ${payload.version} go out?",
+        form: { properties: { channel: { type: "string", title: "To which channel" } }, required: ["channel"] },
+        timeout: "24h",
+      },
+    },
+    { name: "publish", type: "template", config: { template: "${payload.version} is out: ${ask.data.channel}" } },
+  ],
+};
+
 let browser;
 let server;
 let page;
@@ -75,6 +94,14 @@ async function drop(name, bytes) {
     [name, bytes.toString("base64")],
   );
   await page.dispatchEvent(".drop", "drop", { dataTransfer });
+}
+
+/** Has runs come for a while, so that the charts have something to show. */
+async function keepBusy(workflow) {
+  for (let at = 0; at < 60; at++) {
+    await Promise.all(Array.from({ length: 1 + (at % 7) }, () => server.trigger(workflow, { customer: "Ada", parcels: ["A-1"] })));
+    await new Promise((done) => setTimeout(done, 100));
+  }
 }
 
 async function until(holds) {
@@ -182,26 +209,18 @@ test("a run of forty steps is watched live", { skip }, async () => {
 });
 
 test("an approval is given by its form", { skip }, async () => {
-  const form = { properties: { version: { type: "string", title: "Which version" } }, required: ["version"] };
-  const workflow = await server.create({
-    name: "release",
-    steps: [
-      { name: "build", type: "delay", config: { duration: 0.2 } },
-      { name: "ask", type: "signal.approval", config: { name: "go", question: "Shall the release go out?", form, timeout: "24h" } },
-      { name: "publish", type: "template", config: { template: "out: ${ask.data.version}" } },
-    ],
-  });
-  const run = await server.trigger(workflow);
+  const run = await server.trigger(await server.create(RELEASE), { version: "1.2.3" });
   await go(`/runs/${run}`);
+  await page.getByText("Shall version 1.2.3 go out?", { exact: true }).waitFor();
   await page.getByLabel("Decision").selectOption({ label: "approved" });
   await page.getByRole("button", { name: "Send go" }).click();
   await page.getByText("This is needed.").waitFor();
-  await page.getByLabel("Which version").fill("1.2.3");
+  await page.getByLabel("To which channel").fill("stable");
   await look(page, "approval");
   await page.getByRole("button", { name: "Send go" }).click();
   await page.locator(".react-flow__node.success").nth(2).waitFor();
   await page.locator("summary", { hasText: "publish" }).click();
-  await page.getByText('"out: 1.2.3"').waitFor();
+  await page.getByText('"1.2.3 is out: stable"').waitFor();
   noFaults();
 });
 
@@ -525,29 +544,40 @@ for (const colorScheme of ["light", "dark"]) {
     const { page, faults } = await newPage(browser, { colorScheme });
     const workflow = await server.create(ORDERS);
     const run = await server.trigger(workflow, { customer: "Ada", parcels: ["A-1", "A-2", "A-3", "A-4", "A-5"] });
+    const other = await server.trigger(workflow, { customer: "Bob", parcels: ["B-1"] });
+    const asking = await server.trigger(await server.create(RELEASE), { version: "1.2.3" });
+    const waited = { run: ".react-flow__node.failed", waiting: ".question", definition: ".verdict .success", compare: "table.compare" };
     const pages = {
       runs: "/runs",
       run: `/runs/${run}`,
+      waiting: `/runs/${asking}`,
+      compare: `/runs/${run}/compare/${other}`,
       workflows: "/workflows",
       definition: `/workflows/${workflow}`,
       catalogue: "/plugins",
       system: "/system",
-      "access-tokens": "/access/tokens",
+      deliveries: "/system/deliveries",
+      secrets: "/access/secrets",
+      tokens: "/access/tokens",
+      audit: "/access/audit",
+      failures: "/errors/failed-runs",
       nowhere: "/no/such/page",
     };
     for (const [name, path] of Object.entries(pages)) {
       await page.goto(`${server.base}/console${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
-      if (name === "definition") await page.getByText("the server would take this").waitFor();
-      if (name === "run") await page.locator(".react-flow__node.failed").waitFor();
-      // What would show nothing says that it gathers, until it has something to show.
+      if (waited[name]) await page.locator(waited[name]).first().waitFor();
       if (name === "system") {
+        // What would show nothing says that it gathers, until it has something to show.
         await page.getByText(/^Gathering: a line takes two looks/).first().waitFor();
         await page.locator("figure", { hasText: "Throughput" }).locator("canvas").waitFor();
+        await keepBusy(workflow);
+        await page.locator("figure", { hasText: "Lag" }).locator("canvas").waitFor();
       }
-      await page.waitForTimeout(name === "system" ? 3000 : 500);
+      await page.waitForTimeout(500);
       await look(page, `${name}-${colorScheme}`);
     }
+    await server.send("POST", `/api/v1/runs/${asking}/cancel`, {});
     assert.deepEqual(faults, []);
     await page.context().close();
   });

@@ -46,6 +46,7 @@ export type StepResult = {
   error: string | null;
   failure?: Failure;
   waiting_for?: Wait;
+  log?: LogLine[];
   iterations?: { total: number; done: number; shown: (StepResult & { index: number })[] };
 };
 

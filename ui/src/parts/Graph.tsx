@@ -1,6 +1,6 @@
 /** The graph of a definition, laid out by itself; with the states of a run, where there is one. */
 import { Graph as Layout, layout } from "@dagrejs/dagre";
-import { Background, Controls, Position, ReactFlow } from "@xyflow/react";
+import { Background, Controls, MarkerType, Position, ReactFlow } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useMemo } from "react";
 import type { Definition, StepResult } from "../api/types.ts";
@@ -8,12 +8,15 @@ import { edges, parts } from "../model/graph.ts";
 import { said, stateOf } from "../model/states.ts";
 import { useTheme } from "./theme.ts";
 
-const [WIDTH, HEIGHT] = [184, 58];
+const [WIDTH, HEIGHT] = [200, 58];
 
 const HANDLES = [
   { type: "source" as const, position: Position.Right, x: WIDTH, y: HEIGHT / 2 },
   { type: "target" as const, position: Position.Left, x: 0, y: HEIGHT / 2 },
 ];
+
+/** A grey that can be seen on light and on dark. */
+const ARROW = { type: MarkerType.ArrowClosed, color: "#7d8896", width: 18, height: 18 };
 
 type Places = {
   nodes: { id: string; x: number; y: number; name: string; type: string; part: string }[];
@@ -115,6 +118,7 @@ export default function Graph({
           id: `${source}>${target}`,
           source,
           target,
+          markerEnd: ARROW,
           animated: results?.[stepOf(target)]?.status === "running",
         }))}
         fitView

@@ -26,7 +26,7 @@ export function State({ of }: { of: string }) {
 }
 
 export function Time({ at }: { at?: string | null }) {
-  return at ? <time dateTime={at}>{when(at)}</time> : <>–</>;
+  return at ? <time dateTime={at} title={at}>{when(at)}</time> : <>–</>;
 }
 
 /** The beginning and the end of an identifier; the whole is in the title. */
