@@ -8,8 +8,8 @@ import { look, newPage, open, WAIT_MAX_MS } from "./support/browser.mjs";
 import { Server, skip } from "./support/server.mjs";
 
 const PLUGIN = fileURLToPath(new URL("../../host/plugin/tests/frozen/1.0.0/witness.wasm", import.meta.url));
-/** A guest of the host's own tests, of which versions that ask for different things are made; scripts/test-ui.sh says where it is. */
-const GUEST = process.env.MILLWORK_GUEST;
+/** A component that the build of the binary made on the way; scripts/test-ui.sh says where they are. */
+const component = (name) => readFileSync(`${process.env.MILLWORK_COMPONENTS}/millwork_${name}.wasm`);
 const ADMIN = "an-admin-token-of-this-test-alone";
 
 /** With something of everything: branches, a loop, a retry, a failure, what is done at the end. */
@@ -73,9 +73,9 @@ after(async () => {
   await browser?.close();
   await server?.remove();
 });
-/** The guest as it describes itself in one of its ways. */
+/** A guest of the host's own tests as it describes itself in one of its ways: versions that ask for different things. */
 function guest(way) {
-  const wasm = readFileSync(GUEST);
+  const wasm = component("guest_misbehave");
   const mark = "describe:";
   const at = wasm.indexOf(mark);
   assert.ok(at > 0, "the guest says somewhere how it describes itself");
@@ -99,7 +99,8 @@ async function drop(name, bytes) {
 /** Has runs come for a while, so that the charts have something to show. */
 async function keepBusy(workflow) {
   for (let at = 0; at < 60; at++) {
-    await Promise.all(Array.from({ length: 1 + (at % 7) }, () => server.trigger(workflow, { customer: "Ada", parcels: ["A-1"] })));
+    const few = Array.from({ length: 1 + (at % 7) }, () => server.trigger(workflow));
+    await Promise.all(few);
     await new Promise((done) => setTimeout(done, 100));
   }
 }
@@ -318,6 +319,14 @@ test("a workflow with an input asks for it by a form", { skip }, async () => {
 
 test("a plugin is uploaded by dropping it, granted, disabled and removed", { skip }, async () => {
   await go("/plugins");
+  await drop("slack.wasm", component("plugin_slack"));
+  await page.getByText(/slack .+ is installed/).waitFor();
+  const slack = page.getByRole("region", { name: /^slack/ });
+  await slack.getByRole("button", { name: "Grant what it asks for" }).click();
+  await slack.getByRole("button", { name: "Grant this" }).waitFor();
+  await slack.evaluate((card) => card.scrollIntoView());
+  await look(page, "ask");
+  await slack.getByRole("button", { name: "Leave it" }).click();
   await drop("witness.wasm", readFileSync(PLUGIN));
   await page.getByText("witness 1.0.0 is installed").waitFor();
   const card = page.getByRole("region", { name: /^witness/ });
@@ -366,6 +375,22 @@ test("a version of a plugin that asks for more shows what, and waits for consent
   await card.getByText("2 versions, and how what they ask for differs").click();
   await card.getByText("new http *").waitFor();
   noFaults();
+  // While a run needs it, it cannot be removed.
+  const held = [{ name: "wait", type: "signal" }, { name: "keep", type: "misbehave.kv@1" }];
+  const run = await server.trigger(await server.create({ name: "holds", steps: held }));
+  const remove = async (version) => {
+    await card.getByRole("button", { name: `Remove ${version}` }).click();
+    await page.getByRole("dialog").getByRole("button", { name: `Remove ${version}` }).click();
+  };
+  await remove("1.0.0");
+  await page.getByRole("dialog").getByRole("link", { name: "What this error means" }).waitFor();
+  await page.keyboard.press("Escape");
+  await server.send("POST", `/api/v1/runs/${run}/kill`, {});
+  await remove("1.0.0");
+  await card.getByText("2 versions, and how what they ask for differs").waitFor({ state: "detached" });
+  await remove("0.9.0");
+  await card.waitFor({ state: "detached" });
+  faults.splice(0);
 });
 
 test("what did not arrive at a webhook is listed with its reason, and sent again", { skip }, async () => {
@@ -546,6 +571,8 @@ for (const colorScheme of ["light", "dark"]) {
     const run = await server.trigger(workflow, { customer: "Ada", parcels: ["A-1", "A-2", "A-3", "A-4", "A-5"] });
     const other = await server.trigger(workflow, { customer: "Bob", parcels: ["B-1"] });
     const asking = await server.trigger(await server.create(RELEASE), { version: "1.2.3" });
+    const nap = { name: "nap", type: "delay", config: { duration: "${1 / 5}" } };
+    const busy = await server.create({ name: "busy", steps: [nap, { name: "say", type: "template", config: { template: "It was ${nap.duration}." } }] });
     const waited = { run: ".react-flow__node.failed", waiting: ".question", definition: ".verdict .success", compare: "table.compare" };
     const pages = {
       runs: "/runs",
@@ -571,7 +598,7 @@ for (const colorScheme of ["light", "dark"]) {
         // What would show nothing says that it gathers, until it has something to show.
         await page.getByText(/^Gathering: a line takes two looks/).first().waitFor();
         await page.locator("figure", { hasText: "Throughput" }).locator("canvas").waitFor();
-        await keepBusy(workflow);
+        await keepBusy(busy);
         await page.locator("figure", { hasText: "Lag" }).locator("canvas").waitFor();
       }
       await page.waitForTimeout(500);

@@ -66,7 +66,7 @@ export function PluginCard({ versions, metrics }: { versions: Plugin[]; metrics:
               key={one.version}
               verb={`Remove ${one.version}`}
               kind="danger"
-              question={`Version ${one.version} of ${name} is not offered any more. The server refuses it while a workflow or a run needs it.`}
+              question={`Version ${one.version} of ${name} is not offered any more. The server refuses it while a run that has not ended needs it.`}
               act={() => call(`/api/v1/plugins/${name}/${one.version}`, "DELETE")}
             >
               Remove {one.version}
