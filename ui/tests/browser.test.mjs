@@ -469,11 +469,20 @@ test("a page that is open while the server is killed goes on where it was", { sk
   const seqs = await page.locator("table tbody tr td:first-child").allTextContents();
   assert.deepEqual(seqs, [...new Set(seqs)], "no event is shown twice");
   page.removeAllListeners("request");
+  // What was asked for while nobody answered comes by itself.
+  await go("/workflows");
+  await page.getByRole("link", { name: "survives", exact: true }).waitFor();
+  await server.kill();
+  await page.getByLabel("Search").fill("survives");
+  await page.keyboard.press("Enter");
+  await page.getByText("The server does not answer").waitFor();
+  await server.run();
+  await page.getByRole("link", { name: "survives", exact: true }).waitFor();
   faults.splice(0);
 });
 
 test("ticked runs are cancelled, and all that a filter finds, by a job", { skip }, async () => {
-  const workflow = await server.create({ name: "bulk", steps: [{ name: "rest", type: "delay", config: { duration: 600 } }] });
+  const workflow = await server.create({ name: "newsletter", steps: [{ name: "rest", type: "delay", config: { duration: 600 } }] });
   await Promise.all(Array.from({ length: 30 }, () => server.trigger(workflow)));
   await go(`/runs?workflow_id=${workflow}`);
   await page.locator(".row").first().waitFor();
@@ -494,7 +503,7 @@ test("ticked runs are cancelled, and all that a filter finds, by a job", { skip 
 });
 
 test("runs are found by several labels, which stand in the address", { skip }, async () => {
-  const workflow_id = await server.create({ name: "labelled", steps: [{ name: "rest", type: "delay", config: { duration: 600 } }] });
+  const workflow_id = await server.create({ name: "invoice", steps: [{ name: "rest", type: "delay", config: { duration: 600 } }] });
   const all = [{ customer: "7", team: "shop" }, { customer: "7", team: "post" }, { customer: "8", team: "shop" }];
   for (const labels of all) await server.send("POST", "/api/v1/trigger", { workflow_id, labels });
   await go("/runs");
@@ -526,9 +535,9 @@ test("the console is used by keys alone", { skip }, async () => {
   await page.keyboard.press("w");
   await page.getByRole("heading", { level: 1, name: "Workflows" }).waitFor();
   await page.keyboard.press("/");
-  await page.keyboard.type("bulk");
+  await page.keyboard.type("newsletter");
   await page.keyboard.press("Enter");
-  await page.getByRole("link", { name: "bulk", exact: true }).waitFor();
+  await page.getByRole("link", { name: "newsletter", exact: true }).waitFor();
   await page.keyboard.press("Escape");
   await go("/runs");
   await page.locator(".list").focus();
@@ -572,10 +581,10 @@ for (const colorScheme of ["light", "dark"]) {
     const other = await server.trigger(workflow, { customer: "Bob", parcels: ["B-1"] });
     const asking = await server.trigger(await server.create(RELEASE), { version: "1.2.3" });
     const nap = { name: "nap", type: "delay", config: { duration: "${1 / 5}" } };
-    const busy = await server.create({ name: "busy", steps: [nap, { name: "say", type: "template", config: { template: "It was ${nap.duration}." } }] });
+    const busy = await server.create({ name: "reminder", steps: [nap, { name: "say", type: "template", config: { template: "It was ${nap.duration}." } }] });
     const waited = { run: ".react-flow__node.failed", waiting: ".question", definition: ".verdict .success", compare: "table.compare" };
     const pages = {
-      runs: "/runs",
+      runs: "/runs?window=1",
       run: `/runs/${run}`,
       waiting: `/runs/${asking}`,
       compare: `/runs/${run}/compare/${other}`,

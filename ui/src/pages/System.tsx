@@ -38,7 +38,7 @@ function Now() {
       <Health looks={looks} />
       <Standing />
       <Trouble error={error} again={again} />
-      <Charts looks={looks} />
+      {!(error && looks.length < 2) && <Charts looks={looks} />}
       <p className="dim">
         The charts are of the server that shows this page, and of the last ten minutes while it is open. In a cluster each process has
         its own <a href="/metrics">metrics</a>; a Prometheus that reads them all remembers longer.
