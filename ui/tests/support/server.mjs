@@ -10,7 +10,8 @@ const BIN = process.env.MILLWORK_BIN;
 /** Debug builds on a busy machine compile their plugins for a while at the first start. */
 const START_MAX_MS = 120_000;
 
-const THOUSANDS_MAX_MS = 300_000;
+/** Half a minute where nothing else runs. */
+const THOUSANDS_MAX_MS = 900_000;
 
 /** What this is run with says nothing to the server, which refuses variables that it does not know. */
 const OUTSIDE = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MILLWORK_")));

@@ -49,6 +49,7 @@ export function Deliveries() {
         <code>events.retry_for</code> says, then given up and kept.
       </p>
       {webhooks.length > 0 && <Standing webhooks={webhooks} looks={looks} />}
+      <h2>What has not arrived</h2>
       <search className="bar">
         <div className="bar tabs" role="group" aria-label="State">
           {STATES.map(([one, name]) => (
@@ -107,32 +108,36 @@ function Standing({ webhooks, looks }: { webhooks: string[]; looks: Look[] }) {
   const count = (webhook: string, result: string) =>
     total(now, "millwork_event_deliveries_total", { webhook, result }).toLocaleString();
   return (
-    <table>
-      <caption>Attempts since this server began</caption>
-      <thead>
-        <tr>
-          <th>Webhook</th>
-          <th>Arrived</th>
-          <th>Failed, and tried again</th>
-          <th>Given up</th>
-          <th>Half answered within</th>
-        </tr>
-      </thead>
-      <tbody>
-        {webhooks.map((webhook) => {
-          const half = quantile(0.5, "millwork_event_delivery_duration_seconds", now, [], { webhook });
-          return (
-            <tr key={webhook}>
-              <th scope="row">{webhook}</th>
-              <td>{count(webhook, "delivered")}</td>
-              <td>{count(webhook, "failed")}</td>
-              <td>{count(webhook, "exhausted")}</td>
-              <td>{half === null ? "–" : span(half * 1000)}</td>
+    <>
+      <h2>Attempts since this server began</h2>
+      <div className="scroll" role="region" aria-label="Attempts" tabIndex={0}>
+        <table>
+          <thead>
+            <tr>
+              <th>Webhook</th>
+              <th>Arrived</th>
+              <th>Failed, and tried again</th>
+              <th>Given up</th>
+              <th>Half answered within</th>
             </tr>
-          );
-        })}
-      </tbody>
-    </table>
+          </thead>
+          <tbody>
+            {webhooks.map((webhook) => {
+              const half = quantile(0.5, "millwork_event_delivery_duration_seconds", now, [], { webhook });
+              return (
+                <tr key={webhook}>
+                  <th scope="row">{webhook}</th>
+                  <td>{count(webhook, "delivered")}</td>
+                  <td>{count(webhook, "failed")}</td>
+                  <td>{count(webhook, "exhausted")}</td>
+                  <td>{half === null ? "–" : span(half * 1000)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }
 
@@ -165,46 +170,48 @@ const next = (at: string) => (Date.parse(at) > Date.now() ? fromNow(at) : "now")
 
 function Table({ items }: { items: Delivery[] }) {
   return (
-    <table className="deliveries">
-      <thead>
-        <tr>
-          <th>Webhook</th>
-          <th>Run</th>
-          <th>What</th>
-          <th>State</th>
-          <th>Attempts</th>
-          <th>Last failure</th>
-          <th>Next</th>
-          <th>Do</th>
-        </tr>
-      </thead>
-      <tbody>
-        {items.map((one) => (
-          <tr key={one.id}>
-            <td>{one.webhook}</td>
-            <td>
-              <Id of={one.run_id} to={`/runs/${one.run_id}`} />
-              <br />
-              <small>
-                ended <Time at={one.created_at} />
-              </small>
-            </td>
-            <td>
-              <code>{String(one.event?.type ?? "")}</code>
-              <Json title="Event" value={one.event} />
-            </td>
-            <td>
-              <Pill kind={one.state === "exhausted" ? "failed" : "paused"}>{one.state === "exhausted" ? "given up" : "tried again"}</Pill>
-            </td>
-            <td>{one.attempts}</td>
-            <td className="failed">{one.failure ?? "none yet"}</td>
-            <td>{one.next_attempt_at ? next(one.next_attempt_at) : "never"}</td>
-            <td>
-              <Act act={() => call(`/api/v1/deliveries/${one.id}/resend`, "POST")}>Send again</Act>
-            </td>
+    <div className="scroll" role="region" aria-label="Deliveries" tabIndex={0}>
+      <table className="deliveries">
+        <thead>
+          <tr>
+            <th>Webhook</th>
+            <th>Run</th>
+            <th>What</th>
+            <th>State</th>
+            <th>Attempts</th>
+            <th>Last failure</th>
+            <th>Next</th>
+            <th>Do</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {items.map((one) => (
+            <tr key={one.id}>
+              <td>{one.webhook}</td>
+              <td>
+                <Id of={one.run_id} to={`/runs/${one.run_id}`} />
+                <br />
+                <small>
+                  ended <Time at={one.created_at} />
+                </small>
+              </td>
+              <td>
+                <code>{String(one.event?.type ?? "")}</code>
+                <Json title="Event" value={one.event} />
+              </td>
+              <td>
+                <Pill kind={one.state === "exhausted" ? "failed" : "paused"}>{one.state === "exhausted" ? "given up" : "tried again"}</Pill>
+              </td>
+              <td>{one.attempts}</td>
+              <td className="failed">{one.failure ?? "none yet"}</td>
+              <td>{one.next_attempt_at ? next(one.next_attempt_at) : "never"}</td>
+              <td>
+                <Act act={() => call(`/api/v1/deliveries/${one.id}/resend`, "POST")}>Send again</Act>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
