@@ -14,6 +14,8 @@ need npm "nodejs npm" "with which the console is built"
 [ -n "${CHROMIUM:-}" ] || need chromium "chromium fonts-dejavu-core" "in which the console is tested"
 CHROMIUM=$(command -v "${CHROMIUM:-chromium}") || fail "there is no $CHROMIUM, which CHROMIUM names"
 export CHROMIUM MILLWORK_BIN="$target/debug/millwork"
+# The build makes components on the way: plugins/bundled/build.rs.
+export MILLWORK_COMPONENTS="$target/plugins/wasm32-wasip2/plugin"
 
 scripts/ui.sh
 cargo build --workspace --bins --locked

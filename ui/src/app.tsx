@@ -65,7 +65,7 @@ function Pages() {
       <Route path="/workflows" component={Workflows} />
       <Route path="/workflows/:id">{({ id }) => <WorkflowPage key={id} id={id} />}</Route>
       <Route path="/plugins" component={Plugins} />
-      <Route path="/system" component={System} />
+      <Route path="/system/:page?">{({ page }) => <System page={page} />}</Route>
       <Route path="/access/:page">{({ page }) => <Access page={page} />}</Route>
       <Route path="/errors/:kind">{({ kind }) => <ErrorPage key={kind} kind={kind} />}</Route>
       <Route path="/">

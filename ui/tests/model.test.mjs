@@ -176,4 +176,26 @@ test("a form leaves to the text what it cannot show", () => {
   assert.deepEqual(Object.keys(shown.properties), ["t", "e"]);
   assert.deepEqual([left, shown.required], [["n", "any"], ["t"]]);
   assert.deepEqual(bySchema(schema, { n: 1 }).left, ["any"]);
+  assert.equal(shown.additionalProperties, false);
+});
+
+test("a form offers choices between texts, and no choice between shapes without a name", () => {
+  const $defs = {
+    Escape: { oneOf: [{ type: "string", const: "none", description: "As it is." }, { type: "string", const: "html" }] },
+    Form: { type: "object", properties: {} },
+  };
+  const properties = { a: { type: "string" }, escape: { $ref: "#/$defs/Escape", default: "none" }, form: { $ref: "#/$defs/Form" } };
+  const either = [{ required: ["a"] }, { not: { required: ["a"] } }];
+  const { schema, left } = bySchema({ $defs, properties, oneOf: either }, {});
+  assert.deepEqual([Object.keys(schema.properties), left, schema.oneOf], [["a", "escape"], ["form"], undefined]);
+  assert.deepEqual(schema.properties.escape, {
+    type: "string",
+    default: "none",
+    oneOf: [
+      { const: "none", title: "none: As it is." },
+      { const: "html", title: "html" },
+    ],
+  });
+  const shapes = [{ properties: { a: { const: "x" } } }, { required: ["a"] }];
+  assert.deepEqual(bySchema({ properties, anyOf: shapes }, {}).schema.anyOf, shapes);
 });

@@ -67,11 +67,13 @@ export async function text(path: string): Promise<string> {
   return (await send(path, { headers: headers() })).text();
 }
 
-/** An address with the parameters that say something. */
-export function address(path: string, parameters: Record<string, string | number | undefined>): string {
+export type Parameters = Record<string, string | number | string[] | undefined>;
+
+/** An address with the parameters that say something; one with several values stands there several times. */
+export function address(path: string, parameters: Parameters): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined && value !== "") query.set(name, String(value));
+    for (const one of [value ?? []].flat()) if (one !== "") query.append(name, String(one));
   }
   return query.size ? `${path}?${query}` : path;
 }

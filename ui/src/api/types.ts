@@ -46,6 +46,7 @@ export type StepResult = {
   error: string | null;
   failure?: Failure;
   waiting_for?: Wait;
+  log?: LogLine[];
   iterations?: { total: number; done: number; shown: (StepResult & { index: number })[] };
 };
 
@@ -222,4 +223,18 @@ export type AuditEntry = {
   path: string;
   status: number | null;
   target: string | null;
+};
+
+export type Delivery = {
+  id: string;
+  webhook: string;
+  run_id: string;
+  event_id: string;
+  state: "pending" | "exhausted";
+  attempts: number;
+  failure: string | null;
+  created_at: string;
+  since: string;
+  next_attempt_at: string | null;
+  event: Record<string, unknown> | null;
 };

@@ -21,6 +21,7 @@ export default function Compare({ id, other }: { id: string; other: string }) {
     );
   }
   const [a, b] = [left.data, right.data];
+  const isOver: [boolean, boolean] = [!!a.completed_at, !!b.completed_at];
   const steps = [...new Set([...Object.keys(a.step_results), ...Object.keys(b.step_results)])];
   return (
     <>
@@ -41,11 +42,11 @@ export default function Compare({ id, other }: { id: string; other: string }) {
             </tr>
           </thead>
           <tbody>
-            <Row name="(the run)" a={a} b={b} />
+            <Row name="(the run)" a={a} b={b} isOver={isOver} />
             <Values name="input" a={a.payload} b={b.payload} />
             {steps.map((step) => (
               <Fragment key={step}>
-                <Row name={step} a={a.step_results[step]} b={b.step_results[step]} />
+                <Row name={step} a={a.step_results[step]} b={b.step_results[step]} isOver={isOver} />
                 <Values name="output" a={a.step_results[step]?.output} b={b.step_results[step]?.output} />
               </Fragment>
             ))}
@@ -71,24 +72,24 @@ function Head({ run }: { run: Run }) {
 
 type Side = (StepResult | Run) | undefined;
 
-function Row({ name, a, b }: { name: string; a: Side; b: Side }) {
+function Row({ name, a, b, isOver }: { name: string; a: Side; b: Side; isOver: [boolean, boolean] }) {
   const isSame = a?.status === b?.status && code(a) === code(b);
   return (
     <tr className={isSame ? "" : "differs"}>
       <th scope="row">{name}</th>
-      <Cell of={a} />
-      <Cell of={b} />
+      <Cell of={a} isOver={isOver[0]} />
+      <Cell of={b} isOver={isOver[1]} />
     </tr>
   );
 }
 
 const code = (side: Side) => side?.failure?.code;
 
-function Cell({ of }: { of: Side }) {
+function Cell({ of, isOver }: { of: Side; isOver: boolean }) {
   if (!of) return <td>not there</td>;
   return (
     <td>
-      <State of={"step_name" in of ? stateOf(of) : of.status} /> {took(of.started_at, of.completed_at)}
+      <State of={"step_name" in of ? stateOf(of, isOver) : of.status} /> {took(of.started_at, of.completed_at)}
       {"attempt" in of && of.attempt > 1 && ` in ${of.attempt} attempts`}
       {of.failure && (
         <p className="failed">

@@ -23,6 +23,7 @@ export default function ErrorPage({ kind }: { kind: string }) {
   return (
     <article className="prose">
       {page.isPending && !page.error && <Loading what="the page" />}
+      {page.error && <h1>There is no such page</h1>}
       <Trouble error={page.error} />
       {page.data && <Markdown text={page.data} />}
       <p className="bar">

@@ -11,7 +11,7 @@ import { useCatalogue } from "./workflow/catalogue.ts";
 
 export default function Plugins() {
   const list = useCatalogue();
-  const metrics = useMetrics();
+  const { looks } = useMetrics();
   const [search, setSearch] = useState("");
   const names = [...new Set(list.data?.items.map((one) => one.name))];
   const fits = (name: string) => {
@@ -48,7 +48,7 @@ export default function Plugins() {
         names
           .filter(fits)
           .map((name) => (
-            <PluginCard key={name} versions={newestFirst(list.data.items.filter((one) => one.name === name))} metrics={metrics} />
+            <PluginCard key={name} versions={newestFirst(list.data.items.filter((one) => one.name === name))} metrics={looks} />
           ))}
     </>
   );

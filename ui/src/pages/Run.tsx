@@ -13,6 +13,7 @@ import { Log } from "./run/Log.tsx";
 import { useDefinition, useEvents, useRun } from "./run/live.ts";
 import { Steps } from "./run/Steps.tsx";
 import { Timeline } from "./run/Timeline.tsx";
+import { Untold } from "./run/Untold.tsx";
 import { Waits } from "./run/Waits.tsx";
 
 const Graph = lazy(() => import("../parts/Graph.tsx"));
@@ -80,16 +81,20 @@ export default function RunPage({ id }: { id: string }) {
         </span>
       </div>
       {run.failure && <Failed failure={run.failure} where={run.failure.step ?? "the run"} />}
+      {run.completed_at && <Untold run={id} />}
       <Waits run={run} definition={definition} />
       {definition && (
         <Suspense fallback={<div className="graph" />}>
           <Graph
             definition={definition}
             results={run.step_results}
+            isOver={!!run.completed_at}
             chosen={chosen}
             choose={(step) => {
               setChosen(step);
-              document.getElementById(`step-${step}`)?.scrollIntoView({ block: "nearest" });
+              const card = document.getElementById(`step-${step}`);
+              card?.scrollIntoView({ block: "nearest" });
+              card?.querySelector("summary")?.focus({ preventScroll: true });
             }}
           />
         </Suspense>

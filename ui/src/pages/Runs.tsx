@@ -4,7 +4,7 @@ import { Link, useSearchParams } from "wouter";
 import { Empty, Loading } from "../parts/small.tsx";
 import { Trouble } from "../parts/Trouble.tsx";
 import { BulkJob, Chosen, Jobs } from "./runs/Bulk.tsx";
-import { Filters } from "./runs/Filters.tsx";
+import { type Change, Filters } from "./runs/Filters.tsx";
 import { History } from "./runs/History.tsx";
 import { useRunList } from "./runs/list.ts";
 import { Table } from "./runs/Table.tsx";
@@ -23,12 +23,12 @@ export default function Runs() {
   const { rows, isComplete } = list;
   const none = useCallback(() => setChosen(new Set()), []);
   useEffect(none, [filter, none]);
-  const change = (changes: Record<string, string>) =>
+  const change: Change = (changes) =>
     setQuery((now) => {
       const next = new URLSearchParams(now);
-      for (const [name, value] of Object.entries(changes)) {
-        if (value) next.set(name, value);
-        else next.delete(name);
+      for (const [name, values] of Object.entries(changes)) {
+        next.delete(name);
+        for (const value of [values].flat()) if (value) next.append(name, value);
       }
       return next;
     });
@@ -78,7 +78,7 @@ export default function Runs() {
       )}
       {rows.length > 0 && (
         <p className="said">
-          {rows.length.toLocaleString()} {isComplete ? "runs, which are all" : "runs read so far; more come as you scroll"}
+          {rows.length.toLocaleString()} {isComplete ? (rows.length === 1 ? "run, which is all" : "runs, which are all") : "runs read so far; more come as you scroll"}
         </p>
       )}
       <Jobs />

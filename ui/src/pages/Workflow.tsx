@@ -135,7 +135,7 @@ function Open({ workflow, definition }: { workflow?: Workflow; definition: Defin
           </Suspense>
           <div role="status" className="verdict">
             {!verdict.isChecked ? (
-              <span className="dim">not checked yet</span>
+              <span className="dim">not checked{verdict.why ? `: ${verdict.why}` : " yet"}</span>
             ) : verdict.faults.length ? (
               <>
                 <b className="failed">

@@ -15,8 +15,8 @@ export class Boundary extends Component<{ children: ReactNode }, { error?: Error
     const isOld = /dynamically imported module|module script/i.test(error.message);
     return (
       <div className="card problem" role="alert">
-        <h1>{isOld ? "The console was renewed" : "This page failed"}</h1>
-        <p>{isOld ? "The server has another version than the one that is open here." : error.message}</p>
+        <h1>{isOld ? "A part of the console did not come" : "This page failed"}</h1>
+        <p>{isOld ? "The server does not answer, or has another version of the console than the one that is open here." : error.message}</p>
         <div className="bar">
           <button type="button" className="main" onClick={() => location.reload()}>
             Load it again

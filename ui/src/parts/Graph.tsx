@@ -1,19 +1,22 @@
 /** The graph of a definition, laid out by itself; with the states of a run, where there is one. */
 import { Graph as Layout, layout } from "@dagrejs/dagre";
-import { Background, Controls, Position, ReactFlow } from "@xyflow/react";
+import { Background, Controls, MarkerType, Position, ReactFlow } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useMemo } from "react";
 import type { Definition, StepResult } from "../api/types.ts";
 import { edges, parts } from "../model/graph.ts";
-import { stateOf } from "../model/states.ts";
+import { said, stateOf } from "../model/states.ts";
 import { useTheme } from "./theme.ts";
 
-const [WIDTH, HEIGHT] = [184, 58];
+const [WIDTH, HEIGHT] = [200, 58];
 
 const HANDLES = [
   { type: "source" as const, position: Position.Right, x: WIDTH, y: HEIGHT / 2 },
   { type: "target" as const, position: Position.Left, x: 0, y: HEIGHT / 2 },
 ];
+
+/** A grey that can be seen on light and on dark. */
+const ARROW = { type: MarkerType.ArrowClosed, color: "#7d8896", width: 18, height: 18 };
 
 type Places = {
   nodes: { id: string; x: number; y: number; name: string; type: string; part: string }[];
@@ -41,14 +44,20 @@ function place(definition: Pick<Definition, "steps" | "on_failure" | "finally">)
   return { nodes, arrows };
 }
 
+/** A node is known by its part and its step. */
+const stepOf = (node: string) => node.slice(node.indexOf("/") + 1);
+
 export default function Graph({
   definition,
   results,
+  isOver = false,
   chosen,
   choose,
 }: {
   definition: Pick<Definition, "steps" | "on_failure" | "finally">;
+  /** Of the run whose states are shown. */
   results?: Record<string, StepResult>;
+  isOver?: boolean;
   chosen?: string;
   choose?: (step: string) => void;
 }) {
@@ -59,7 +68,7 @@ export default function Graph({
   const { nodes, arrows } = useMemo(() => place(definition), [shape]);
   const shown = nodes.map(({ id, x, y, name, type, part }) => {
     const result = results?.[name];
-    const state = results ? stateOf(result) : "";
+    const state = results ? stateOf(result, isOver) : "";
     const loop = result?.iterations;
     return {
       id,
@@ -72,7 +81,7 @@ export default function Graph({
       sourcePosition: Position.Right,
       targetPosition: Position.Left,
       className: `step ${state} ${part ? "apart" : ""} ${name === chosen ? "chosen" : ""}`,
-      ariaLabel: `Step ${name}, ${type}${state && `, ${state}`}`,
+      ariaLabel: `Step ${name}, ${type}${state && `, ${said(state)}`}`,
       data: {
         label: (
           <>
@@ -80,7 +89,7 @@ export default function Graph({
             <small>
               {part && `${part} · `}
               {type}
-              {state && ` · ${state}`}
+              {state && ` · ${said(state)}`}
               {loop && ` ${loop.done}/${loop.total}`}
             </small>
           </>
@@ -89,7 +98,19 @@ export default function Graph({
     };
   });
   return (
-    <div className="graph" role="region" aria-label="Graph of the steps">
+    <div
+      className="graph"
+      role="region"
+      aria-label="Graph of the steps"
+      // The library tells of clicks alone.
+      onKeyDown={(event) => {
+        const node = (event.target as HTMLElement).closest<HTMLElement>(".react-flow__node")?.dataset.id;
+        if (!choose || !node || (event.key !== "Enter" && event.key !== " ")) return;
+        // What gets the focus now would be pressed by the same key.
+        event.preventDefault();
+        choose(stepOf(node));
+      }}
+    >
       <ReactFlow
         key={shape}
         nodes={shown}
@@ -97,7 +118,8 @@ export default function Graph({
           id: `${source}>${target}`,
           source,
           target,
-          animated: results?.[target.slice(target.indexOf("/") + 1)]?.status === "running",
+          markerEnd: ARROW,
+          animated: results?.[stepOf(target)]?.status === "running",
         }))}
         fitView
         fitViewOptions={{ maxZoom: 1, padding: 0.08 }}
@@ -106,7 +128,7 @@ export default function Graph({
         nodesDraggable={false}
         nodesFocusable={!!choose}
         edgesFocusable={false}
-        onNodeClick={(_, node) => choose?.(node.id.slice(node.id.indexOf("/") + 1))}
+        onNodeClick={(_, node) => choose?.(stepOf(node.id))}
         minZoom={0.05}
         preventScrolling={false}
         proOptions={{ hideAttribution: true }}

@@ -59,6 +59,8 @@ export default function SchemaForm({
       uiSchema={look}
       formData={value}
       validator={validator}
+      // What somebody changes here and there is not to be filled up with what would be so anyway.
+      experimental_defaultFormStateBehavior={send ? undefined : { emptyObjectFields: "skipDefaults" }}
       templates={TEMPLATES}
       noHtml5Validate
       showErrorList={false}

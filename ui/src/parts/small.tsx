@@ -1,6 +1,7 @@
 /** Small things that every page shows. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
+import { said } from "../model/states.ts";
 import { when } from "../model/time.ts";
 
 /** A state, as a word with its colour and its sign: never by colour alone. */
@@ -13,18 +14,19 @@ const SIGNS: Record<string, string> = {
   paused: "‖",
   cancelled: "⊘",
   skipped: "→",
+  "not-reached": "·",
 };
 
 export function State({ of }: { of: string }) {
   return (
     <span className={`state ${of}`}>
-      <span aria-hidden="true">{SIGNS[of]}</span> {of}
+      <span aria-hidden="true">{SIGNS[of]}</span> {said(of)}
     </span>
   );
 }
 
 export function Time({ at }: { at?: string | null }) {
-  return at ? <time dateTime={at}>{when(at)}</time> : <>–</>;
+  return at ? <time dateTime={at} title={at}>{when(at)}</time> : <>–</>;
 }
 
 /** The beginning and the end of an identifier; the whole is in the title. */

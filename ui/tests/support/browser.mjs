@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const SHOTS = new URL("../../shots/", import.meta.url).pathname;
 /** A shared machine may stand still for a while. */
-const WAIT_MAX_MS = Number(process.env.WAIT_MAX_MS ?? 60_000);
+export const WAIT_MAX_MS = Number(process.env.WAIT_MAX_MS ?? 120_000);
 
 export async function open() {
   mkdirSync(SHOTS, { recursive: true });

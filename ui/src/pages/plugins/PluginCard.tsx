@@ -6,6 +6,7 @@ import { quantile, total } from "../../model/metrics.ts";
 import { bytes, span } from "../../model/time.ts";
 import { Act, Confirm } from "../../parts/Act.tsx";
 import { Json } from "../../parts/Json.tsx";
+import { inline } from "../../parts/Markdown.tsx";
 import { Pill } from "../../parts/small.tsx";
 import type { Look } from "../system/metrics.ts";
 import { Grants } from "./Grants.tsx";
@@ -65,7 +66,7 @@ export function PluginCard({ versions, metrics }: { versions: Plugin[]; metrics:
               key={one.version}
               verb={`Remove ${one.version}`}
               kind="danger"
-              question={`Version ${one.version} of ${name} is not offered any more. The server refuses it while a workflow or a run needs it.`}
+              question={`Version ${one.version} of ${name} is not offered any more. The server refuses it while a run that has not ended needs it.`}
               act={() => call(`/api/v1/plugins/${name}/${one.version}`, "DELETE")}
             >
               Remove {one.version}
@@ -104,7 +105,7 @@ function Older({ versions }: { versions: Plugin[] }) {
 export function AskList({ asks, more, gone = [] }: { asks: string[]; more: string[]; gone?: string[] }) {
   return (
     <ul className="asks">
-      {[...new Set([...asks, ...more])].map((ask) => (
+      {[...new Set([...more, ...asks])].map((ask) => (
         <li key={ask}>
           {more.includes(ask) ? <Pill kind="added">new</Pill> : <Pill>as before</Pill>} <code>{ask}</code>
         </li>
@@ -159,7 +160,7 @@ function ActionView({ action, type }: { action: Action; type: string }) {
       </summary>
       {isOpen && (
         <>
-          <p>{action.description}</p>
+          <p>{inline(action.description)}</p>
           {action.timeout_ms !== null && <p>An attempt may take {span(action.timeout_ms)} where the step does not say.</p>}
           {action.examples.map((example, at) => (
             <Json key={at} title={at === 0 ? "Example" : `Example ${at + 1}`} value={{ name: action.name, type, config: example }} />

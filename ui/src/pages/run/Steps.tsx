@@ -1,5 +1,5 @@
 /** Each step of a run: where it stands, what it gave, why it failed, and retry from there. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { Run, StepResult } from "../../api/types.ts";
 import { took } from "../../model/time.ts";
 import { stateOf } from "../../model/states.ts";
@@ -20,7 +20,10 @@ export function Steps({ run, ask, chosen }: { run: Run; ask: Ask; chosen?: strin
 
 function StepCard({ run, step, ask, isChosen }: { run: Run; step: StepResult; ask: Ask; isChosen: boolean }) {
   const [isOpen, setOpen] = useState<boolean>();
-  const open = isOpen ?? (isChosen || step.status === "failed");
+  const open = isOpen ?? step.status === "failed";
+  useEffect(() => {
+    if (isChosen) setOpen(true);
+  }, [isChosen]);
   return (
     <details
       className={`card step-card ${isChosen ? "chosen" : ""}`}
@@ -29,7 +32,7 @@ function StepCard({ run, step, ask, isChosen }: { run: Run; step: StepResult; as
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
       <summary>
-        <b>{step.step_name}</b> <State of={stateOf(step)} />
+        <b>{step.step_name}</b> <State of={stateOf(step, !!run.completed_at)} />
         {step.attempt > 1 && <small>attempt {step.attempt}</small>}
         {step.iterations && (
           <small>
@@ -80,7 +83,7 @@ function Iterations({ run, step, ask }: { run: Run; step: StepResult; ask: Ask }
           <tr key={one.index}>
             <td>{one.index}</td>
             <td>
-              <State of={stateOf(one)} />
+              <State of={stateOf(one, !!run.completed_at)} />
             </td>
             <td>{one.attempt}</td>
             <td>{took(one.started_at, one.completed_at)}</td>

@@ -72,7 +72,7 @@ export function Timeline({
       {rows.length > ROWS_SHOWN && <p>{rows.length - ROWS_SHOWN} more rows are in the journal.</p>}
       <p className="legend">
         <i className="bar-attempt success" /> attempt <i className="bar-attempt failed" /> failed attempt{" "}
-        <i className="bar-wait" /> wait <i className="bar-retry" /> pause before a retry
+        <i className="bar-attempt" /> attempt that went to wait <i className="bar-wait" /> wait <i className="bar-retry" /> pause before a retry
       </p>
     </div>
   );

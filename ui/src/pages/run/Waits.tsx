@@ -3,25 +3,26 @@ import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
 import { call } from "../../api/client.ts";
-import type { Definition, Run, Schema, Step, Wait } from "../../api/types.ts";
+import type { Definition, LogLine, Run, Schema, Step, StepResult, Wait } from "../../api/types.ts";
 import { fromNow } from "../../model/time.ts";
 import { Id, Time } from "../../parts/small.tsx";
 import { Trouble } from "../../parts/Trouble.tsx";
 
 const SchemaForm = lazy(() => import("../../parts/SchemaForm.tsx"));
 
+const SHOWN = 20;
+
+type Waiting = Pick<StepResult, "waiting_for" | "log">;
+
 export function Waits({ run, definition }: { run: Run; definition?: Definition }) {
-  const steps = Object.values(run.step_results).flatMap((one) =>
-    one.iterations
-      ? one.iterations.shown.flatMap((each) => (each.waiting_for ? [each.waiting_for] : []))
-      : one.waiting_for
-        ? [one.waiting_for]
-        : [],
-  );
+  const steps = Object.values(run.step_results)
+    .flatMap((one): Waiting[] => one.iterations?.shown ?? [one])
+    .filter((one) => one.waiting_for);
   const isWhole = run.waiting_for && (run.waiting_for.kind === "limit" || run.waiting_for.kind === "paused");
-  const waits = isWhole ? [run.waiting_for!, ...steps] : steps;
+  const waits: Waiting[] = isWhole ? [{ waiting_for: run.waiting_for! }, ...steps] : steps;
   const asked = new Set<string>();
-  return waits.slice(0, 20).map((wait, at) => {
+  const shown = waits.slice(0, SHOWN).map(({ waiting_for, log }, at) => {
+    const wait = waiting_for!;
     const isAsked = wait.signal !== undefined && !asked.has(wait.signal) && asked.add(wait.signal);
     return (
       <section className="card waiting-for" key={`${wait.step ?? "run"}${at}`} aria-label="What it waits for">
@@ -41,10 +42,16 @@ export function Waits({ run, definition }: { run: Run; definition?: Definition }
           )}
           .
         </p>
-        {isAsked && <Send run={run.id} signal={wait.signal!} step={stepOf(definition, wait)} />}
+        {isAsked && <Send run={run.id} signal={wait.signal!} step={stepOf(definition, wait)} log={log} />}
       </section>
     );
   });
+  return (
+    <>
+      {shown}
+      {waits.length > SHOWN && <p>{waits.length - SHOWN} more wait; each stands with its step below.</p>}
+    </>
+  );
 }
 
 function stepOf(definition: Definition | undefined, wait: Wait): Step | undefined {
@@ -90,10 +97,20 @@ function What({ of: wait }: { of: Wait }) {
 
 const APPROVALS = new Set(["signal.approval"]);
 
-function Send({ run, signal, step }: { run: string; signal: string; step?: Step }) {
+/** What is asked: as the step has logged it, where it holds expressions. */
+function questionOf(step: Step | undefined, signal: string, log: LogLine[] = []): string | undefined {
+  const written = step?.config?.question;
+  if (typeof written !== "string") return undefined;
+  const end = ` signal=${JSON.stringify(signal)}`;
+  const said = log.find(({ message }) => message.endsWith(end))?.message.slice(0, -end.length);
+  return written.includes("${") ? (said ?? written) : written;
+}
+
+function Send({ run, signal, step, log }: { run: string; signal: string; step?: Step; log?: LogLine[] }) {
   const client = useQueryClient();
   const [error, setError] = useState<unknown>();
   const [sent, setSent] = useState("");
+  const question = questionOf(step, signal, log);
   const isApproval = APPROVALS.has(step?.type.split("@")[0] ?? "");
   const send = (body: unknown) =>
     call(`/api/v1/runs/${run}/signals/${encodeURIComponent(signal)}`, "POST", body).then(
@@ -108,7 +125,7 @@ function Send({ run, signal, step }: { run: string; signal: string; step?: Step 
     <>
       {isApproval ? (
         <Suspense>
-          {typeof step?.config?.question === "string" && <p className="question">{step.config.question}</p>}
+          {question && <p className="question">{question}</p>}
           <SchemaForm
             schema={approval(step?.config ?? {})}
             look={{ comment: { "ui:widget": "textarea" }, "ui:order": ["decision", "data", "*"] }}

@@ -84,11 +84,14 @@ export function BulkJob({ query }: { query: URLSearchParams }) {
 }
 
 function filterOf(query: URLSearchParams): Record<string, unknown> {
-  const [name, ...value] = (query.get("label") ?? "").split(":");
+  const labels = query.getAll("label").map((label): [string, string] => {
+    const colon = label.indexOf(":");
+    return [label.slice(0, colon), label.slice(colon + 1)];
+  });
   return {
     workflow_id: query.get("workflow_id") || undefined,
     status: query.get("status")?.split(",") || undefined,
-    labels: name && value.length ? { [name]: value.join(":") } : undefined,
+    labels: labels.length ? Object.fromEntries(labels) : undefined,
     created_from: query.get("created_from") || undefined,
     // A job touches nothing that is triggered after it began; a filter has to say something.
     created_before: query.get("created_before") || new Date().toISOString(),

@@ -1,16 +1,21 @@
 /** Which runs are listed. Everything that is chosen is in the address. */
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { call } from "../../api/client.ts";
 import { type Counts, type Page, STATUSES, type Stats, type WorkflowItem } from "../../api/types.ts";
 import { fromLocal, toLocal } from "../../model/time.ts";
 import { State } from "../../parts/small.tsx";
 
-export type Change = (changes: Record<string, string>) => void;
+/** What is to be in the address; an empty text takes it out. */
+export type Change = (changes: Record<string, string | string[]>) => void;
 
 export function Filters({ query, change }: { query: URLSearchParams; change: Change }) {
   const workflow = query.get("workflow_id") ?? "";
-  const counts = useCounts(workflow);
+  const labels = query.getAll("label");
+  const counted = useCounts(workflow);
+  // Counts are kept by workflow and state: of what is narrowed further they would tell too many.
+  const isNarrow = labels.length > 0 || query.has("created_from") || query.has("created_before");
+  const counts = isNarrow ? undefined : counted;
   const workflows = useQuery({
     queryKey: ["workflows", "names"],
     queryFn: () => call<Page<WorkflowItem>>("/api/v1/workflows?limit=200"),
@@ -48,12 +53,7 @@ export function Filters({ query, change }: { query: URLSearchParams; change: Cha
             ))}
           </select>
         </label>
-        <Typed
-          label="Label"
-          hint="customer:7"
-          value={query.get("label") ?? ""}
-          change={(label) => change({ label })}
-        />
+        <Labels labels={labels} change={(label) => change({ label })} />
         <label className="field">
           From
           <input
@@ -99,34 +99,41 @@ function Count({ of }: { of?: number }) {
   return of === undefined ? null : <small>{of.toLocaleString()}</small>;
 }
 
-/** A text that counts once it is whole: with Enter, or when one goes on. */
-function Typed({
-  label,
-  hint,
-  value,
-  change,
-}: {
-  label: string;
-  hint: string;
-  value: string;
-  change: (text: string) => void;
-}) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+/** Labels that a run has to have, all of them: each is typed and taken with Enter, and taken out by a click. */
+function Labels({ labels, change }: { labels: string[]; change: (labels: string[]) => void }) {
+  const [text, setText] = useState("");
   const isHalf = text !== "" && !/^[^:]+:.+/.test(text);
+  const take = () => {
+    if (!text || isHalf) return;
+    change([...new Set([...labels, text])]);
+    setText("");
+  };
   return (
-    <label className="field">
-      {label}
-      <input
-        id="filter"
-        value={text}
-        placeholder={hint}
-        aria-invalid={isHalf}
-        title={isHalf ? "A name, a colon, a text: customer:7" : undefined}
-        onChange={(event) => setText(event.target.value)}
-        onBlur={() => !isHalf && text !== value && change(text)}
-        onKeyDown={(event) => event.key === "Enter" && !isHalf && change(text)}
-      />
-    </label>
+    <>
+      <label className="field">
+        Label
+        <input
+          id="filter"
+          value={text}
+          placeholder={labels.length ? "and team:shop" : "customer:7"}
+          aria-invalid={isHalf}
+          title={isHalf ? "A name, a colon, a text: customer:7" : undefined}
+          onChange={(event) => setText(event.target.value)}
+          onBlur={take}
+          onKeyDown={(event) => event.key === "Enter" && take()}
+        />
+      </label>
+      {labels.map((label) => (
+        <button
+          type="button"
+          key={label}
+          className="taken"
+          aria-label={`Take out the label ${label}`}
+          onClick={() => change(labels.filter((one) => one !== label))}
+        >
+          {label} <span aria-hidden="true">✕</span>
+        </button>
+      ))}
+    </>
   );
 }

@@ -40,6 +40,7 @@ export function History({ query, change }: { query: URLSearchParams; change: Cha
       <figcaption className="bar spread">
         <span>
           {all.toLocaleString()} runs since {when(data.created_from)}, {span(data.stretch_seconds * 1000)} a bar
+          {query.has("label") && ", whatever their labels"}
           {isCut && `; counted from ${when(data.counted_from)} on, since there are more than 100,000`}
         </span>
         {!from && (

@@ -3,7 +3,7 @@
  * looked at read again. So it costs the same however long the list is.
  */
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { address, call, type Problem, problemOf } from "../../api/client.ts";
+import { address, call, type Parameters, type Problem, problemOf } from "../../api/client.ts";
 import type { Page, RunItem } from "../../api/types.ts";
 
 const PAGE = 200;
@@ -51,7 +51,7 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
 
   const read = useCallback(
     (more: Record<string, string | number | undefined>) =>
-      call<Page<RunItem>>(address("/api/v1/runs", { ...Object.fromEntries(new URLSearchParams(filter)), ...labels(filter), limit: PAGE, ...more })),
+      call<Page<RunItem>>(address("/api/v1/runs", { ...parameters(filter), limit: PAGE, ...more })),
     [filter],
   );
   const show = useCallback(() => {
@@ -182,8 +182,8 @@ export function useRunList(filter: string, looked: () => [number, number]): RunL
   return useMemo(() => ({ rows, isComplete, isLoading, error, more, again }), [rows, isComplete, isLoading, error, more, again]);
 }
 
-/** `URLSearchParams` as an object keeps one of several values: labels are sent as one list each. */
-function labels(filter: string): Record<string, string> {
-  const label = new URLSearchParams(filter).get("label");
-  return label ? { label } : {};
+/** What the address says; an object of `URLSearchParams` would keep one of several labels. */
+function parameters(filter: string): Parameters {
+  const query = new URLSearchParams(filter);
+  return { ...Object.fromEntries(query), label: query.getAll("label") };
 }

@@ -31,7 +31,8 @@ const look = EditorView.theme({
   ".cm-tooltip": { backgroundColor: "var(--soft)", color: "var(--fg)", border: "1px solid var(--line)" },
 });
 
-export type Verdict = { isChecked: boolean; faults: Fault[] };
+/** Where it could not be checked, `why` says so. */
+export type Verdict = { isChecked: boolean; faults: Fault[]; why?: string };
 
 export default function Editor({
   text,
@@ -127,7 +128,9 @@ async function judge(text: string, format: Format): Promise<{ marks: Diagnostic[
   } catch (error) {
     const problem = problemOf(error);
     // Without an answer nobody knows whether it holds.
-    if (problem.status === 0 || problem.status === 401) return { marks: [], verdict: { isChecked: false, faults: [] } };
+    if (problem.status === 0 || problem.status === 401) {
+      return { marks: [], verdict: { isChecked: false, faults: [], why: "the server does not answer; a change is checked again" } };
+    }
     faults = problem.errors.length ? problem.errors : [{ path: "", message: problem.message }];
   }
   const marks = faults.map(({ path, message }) => {

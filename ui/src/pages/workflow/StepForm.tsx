@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import type { Action, Definition, Plugins, Schema, Step } from "../../api/types.ts";
 import { type Format, change } from "../../model/document.ts";
 import { parts } from "../../model/graph.ts";
+import { inline } from "../../parts/Markdown.tsx";
 import { actionOf, useCatalogue } from "./catalogue.ts";
 import { bySchema } from "./schemas.ts";
 
@@ -72,7 +73,7 @@ function Config({ step, action, edit }: { step: Step; action?: Action; edit: (co
   return (
     <div className="card">
       <p>
-        <b>{action.title}</b> {action.description}
+        <b>{action.title}</b> {inline(action.description)}
       </p>
       {left.length > 0 && (
         <p>

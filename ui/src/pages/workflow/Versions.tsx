@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { call } from "../../api/client.ts";
 import type { Change, Difference, Page, Version, Workflow } from "../../api/types.ts";
+import { Act } from "../../parts/Act.tsx";
 import { Pill, Time } from "../../parts/small.tsx";
 import { Trouble } from "../../parts/Trouble.tsx";
 
@@ -42,12 +43,7 @@ export function Versions({ id, newest, take }: { id: string; newest: number; tak
           version {to} is of <Time at={items.find((one) => one.version === to)?.created_at} />
         </small>
         {to !== newest && (
-          <button
-            type="button"
-            onClick={() => void call<Workflow>(`/api/v1/workflows/${id}/versions/${to}`).then(take)}
-          >
-            Put version {to} into the editor
-          </button>
+          <Act act={() => call<Workflow>(`/api/v1/workflows/${id}/versions/${to}`).then(take)}>Put version {to} into the editor</Act>
         )}
       </div>
       {difference.data && <Changes of={difference.data.changes} />}

@@ -3,20 +3,48 @@ import type { Schema } from "../../api/types.ts";
 
 /**
  * The schema without the members that hold an expression where no text belongs, and without those of which nothing is said (any JSON):
- * such are edited in the text. What is left out of the form stays in the configuration.
+ * such are edited in the text. What is left out of the form stays in the configuration. Which members go together is for the server to
+ * judge: as a form it would be a choice between shapes that have no name.
  */
 export function bySchema(schema: Schema, config: Record<string, unknown>): { schema: Schema; left: string[] } {
   const left: string[] = [];
   const properties: Record<string, unknown> = {};
   for (const [name, of] of Object.entries((schema.properties as Record<string, Schema>) ?? {})) {
-    if (fits(of, config[name])) properties[name] = of;
+    const shown = named(of, schema);
+    if (fits(shown, config[name])) properties[name] = shown;
     else left.push(name);
   }
-  return { schema: { ...schema, description: undefined, properties, required: without(schema.required, left), additionalProperties: true }, left };
+  const { description: _, oneOf: _o, anyOf: _a, allOf: _l, ...shape } = schema;
+  for (const [name, of] of Object.entries({ oneOf: schema.oneOf, anyOf: schema.anyOf })) {
+    if (Array.isArray(of) && !of.every(isAboutPresence)) Object.assign(shape, { [name]: of });
+  }
+  // Of others than these nothing can be shown, and no button offers them.
+  return { schema: { ...shape, properties, required: without(schema.required, left), additionalProperties: false }, left };
+}
+
+/** `{required: ["a"]}`, and such with `not` before it, say of members whether they are there, and nothing of their shape. */
+function isAboutPresence(schema: Schema): boolean {
+  return Object.entries(schema).every(([name, of]) => name === "required" || (name === "not" && isAboutPresence(of as Schema)));
 }
 
 function without(required: unknown, left: string[]): string[] | undefined {
   return Array.isArray(required) ? required.filter((name) => !left.includes(name)) : undefined;
+}
+
+/**
+ * A reference to a choice between texts, as that choice with what each means. What else is referred to is larger than a form that can be
+ * used, and left to the text.
+ */
+function named(of: Schema, root: Schema): Schema {
+  const { $ref, ...beside } = of;
+  const name = typeof $ref === "string" ? /^#\/\$defs\/(.+)$/.exec($ref)?.[1] : undefined;
+  const choices = name === undefined ? undefined : (root.$defs as Record<string, Schema> | undefined)?.[name]?.oneOf;
+  if (!Array.isArray(choices) || !choices.every((one: Schema) => typeof one.const === "string")) return of;
+  const oneOf = choices.map(({ const: text, description }) => ({
+    const: text,
+    title: typeof description === "string" ? `${text}: ${description.replaceAll("`", "")}` : text,
+  }));
+  return { ...beside, type: "string", oneOf };
 }
 
 function fits(schema: Schema, value: unknown): boolean {
