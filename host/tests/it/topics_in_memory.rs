@@ -47,6 +47,29 @@ fn message(cluster: &Cluster, offset: i64, payload: &str) -> Message {
     }
 }
 
+#[tokio::test]
+async fn a_run_belongs_to_the_trace_of_its_message() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let cluster = Cluster::new();
+    let (process, topics) = reading(&cluster);
+    let workflow = create(&process, by_message(None)).await;
+    until_followed(&topics).await;
+    for (offset, header) in [(1, TRACE), (2, "of somebody who does not know the form")] {
+        let mut message = message(&cluster, offset, r#"{"total": 1}"#);
+        let header = header.as_bytes().to_vec();
+        message.headers.push(("traceparent".to_owned(), header));
+        topics.write(message);
+        until_done(&topics, offset).await;
+    }
+    let mut traces = Vec::new();
+    for row in runs(&process, workflow).await {
+        let trace = process.run(row.run).await.run.created().trace;
+        traces.push(trace.map(|trace| trace.to_string()));
+    }
+    traces.sort();
+    assert_eq!(traces, [None, Some(TRACE.to_owned())]);
+}
+
 async fn create(process: &Process, definition: Value) -> WorkflowId {
     let created = process.engine.create_workflow(definition).await;
     created.expect("the definition holds")

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use millwork_core::trace::TraceContext;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::*;
-use crate::conformance::run;
+use crate::Known;
+use crate::conformance::{begun, run};
 
 const TOPIC: &str = "events";
 
@@ -39,6 +41,41 @@ fn headers(message: &BorrowedMessage<'_>) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The first message of a topic.
+fn first<'r>(reader: &'r BaseConsumer, topic: &str) -> BorrowedMessage<'r> {
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(topic, 0, Offset::Beginning)
+        .unwrap();
+    reader.assign(&from).unwrap();
+    reader.poll(Duration::from_secs(20)).unwrap().unwrap()
+}
+
+fn reader(cluster: &Cluster) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("group.id", "reader")
+        .create()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_begun_says_in_a_header_to_which_trace_it_belongs() {
+    let cluster = cluster(1, 1);
+    let bus = Kafka::start(options(&cluster), BOTH).await.unwrap();
+    let trace = TraceContext::new(7, 8, true);
+    let mut item = begun(1);
+    let Known::Begun(known) = &mut item.known else {
+        panic!("it is known");
+    };
+    Arc::make_mut(&mut known.created).trace = Some(trace);
+    bus.publish(item).unwrap();
+    let reader = reader(&cluster);
+    let topic = options(&cluster).topics.trigger;
+    let message = first(&reader, &topic);
+    assert_eq!(headers(&message)["traceparent"], trace.to_string());
+    bus.leave().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_stands_on_its_topic_in_binary_mode() {
     let cluster = cluster(1, 1);
@@ -47,16 +84,8 @@ async fn an_event_stands_on_its_topic_in_binary_mode() {
     options.topics.events = Some(TOPIC.to_owned());
     let bus = Kafka::start(options, BOTH).await.unwrap();
     assert!(tell(&bus).await);
-    let reader: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", cluster.bootstrap_servers())
-        .set("group.id", "reader")
-        .create()
-        .unwrap();
-    let mut from = TopicPartitionList::new();
-    from.add_partition_offset(TOPIC, 0, Offset::Beginning)
-        .unwrap();
-    reader.assign(&from).unwrap();
-    let message = reader.poll(Duration::from_secs(20)).unwrap().unwrap();
+    let reader = reader(&cluster);
+    let message = first(&reader, TOPIC);
     assert_eq!(message.payload(), Some(&b"[\"no\"]"[..]));
     assert_eq!(message.key(), Some(run(7).to_string().as_bytes()));
     let found = headers(&message);
