@@ -80,7 +80,7 @@ measure reads --runs "$(pick 1000000 5000)" --seconds "$(pick 4 1)"
 measure starts --starts "$(pick 10 3)"
 measure growth --sizes "$(pick 10000,100000,1000000,10000000 1000,10000)" --runs "$(pick 20000 2000)" --seconds "$(pick 3 1)"
 measure retention --seconds "$(pick 200 80)" --kept "$(pick 10 2)"
-measure replace --plugin host/plugin/tests/frozen/1.0.0/witness.wasm --runs "$(pick 10000 1000)"
+measure replace --plugin host/plugin/tests/frozen/1.0.0/witness.wasm --runs "$(pick 10000 4000)"
 measure crash --runs "$(pick 10000 500)" --kills "$(pick 20 3)"
 
 # The same workloads on PostgreSQL and Kafka, each on servers of its own.
