@@ -16,6 +16,7 @@ pub mod events;
 mod generated;
 mod kept;
 pub mod nearest;
+mod outgoing;
 pub mod random;
 pub mod safe;
 pub mod shelf;

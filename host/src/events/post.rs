@@ -7,10 +7,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+
+use crate::outgoing;
 
 /// Bytes of an answer that are read: what it says is nobody's business, and a short one lets the connection be used again.
 const ANSWER_MAX: usize = 16 << 10;
@@ -45,7 +43,7 @@ pub struct Answer {
 /// Sends by HTTP and HTTPS.
 #[derive(Debug)]
 pub struct HttpPost {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: outgoing::Client,
 }
 
 impl HttpPost {
@@ -54,13 +52,8 @@ impl HttpPost {
     /// # Errors
     /// Where TLS cannot be started.
     pub fn new() -> Result<Self, rustls::Error> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .build();
         Ok(Self {
-            client: legacy::Client::builder(TokioExecutor::new()).build(connector),
+            client: outgoing::client()?,
         })
     }
 

@@ -8,10 +8,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use opentelemetry::KeyValue;
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{
@@ -22,6 +18,7 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanProce
 
 use super::Traces;
 use crate::clock::Clock;
+use crate::outgoing;
 
 /// What a collector's address has behind it, for spans (OTLP 1.0, "OTLP/HTTP Request").
 const PATH: &str = "/v1/traces";
@@ -103,19 +100,14 @@ fn is_address(text: &str) -> bool {
 /// Sends on the host's runtime: the exporter's own thread has none.
 #[derive(Debug)]
 struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: outgoing::Client,
     runtime: tokio::runtime::Handle,
 }
 
 impl Client {
     fn new() -> Result<Self, rustls::Error> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .build();
         Ok(Self {
-            http: legacy::Client::builder(TokioExecutor::new()).build(connector),
+            http: outgoing::client()?,
             runtime: tokio::runtime::Handle::current(),
         })
     }
