@@ -72,7 +72,7 @@ fuzz: setup ## Try made-up files and answers on the plugin host for an hour, fro
 		$${CARGO_TARGET_DIR:-target}/release/millwork-fuzz $$kind --minutes 20 --seed $${SEED:-1} || exit 1; \
 	done
 
-bench: setup ## Measure it: every figure in one go, half an hour (scripts/measure.sh quick: a few minutes)
+bench: setup ## Measure it: every figure in one go, half an hour (scripts/measure.sh quick: ten minutes)
 	scripts/measure.sh
 
 chaos: setup ## Kill it: 10,000 runs, 20 times kill -9, then a cluster part by part, and nothing is lost

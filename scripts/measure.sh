@@ -2,7 +2,7 @@
 # Every figure in one go: scripts/measure.sh [quick]
 #
 # Takes about half an hour, and leaves its figures (CSV), what the commands said, and a summary in target/measure, and pictures in
-# docs/images/performance. `quick` measures everything with small sizes in a few minutes, to see that it works; its figures and
+# docs/images/performance. `quick` measures everything with small sizes in ten minutes, to see that it works; its figures and
 # pictures are in target/measure/quick. Measure on a machine that does nothing else.
 #
 # MEASURE_DIR: where the servers' data goes, on the disk that is meant (target/bench). PostgreSQL and Kafka have theirs in TMPDIR.
