@@ -176,7 +176,7 @@ impl Kafka {
         match trace {
             None => self.producer.send(topic, &key, text, sent),
             Some(trace) => {
-                let header = [("traceparent", &*trace.to_string())];
+                let header = [(TraceContext::HEADER, &*trace.to_string())];
                 self.producer
                     .send_with(topic, &key, text, header.into_iter(), sent)
             }

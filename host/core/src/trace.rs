@@ -26,6 +26,9 @@ const SAMPLED: u8 = 1;
 pub struct ParseTraceError;
 
 impl TraceContext {
+    /// The header that says it, between systems.
+    pub const HEADER: &str = "traceparent";
+
     /// A place in a trace. Zero is none: it becomes one.
     #[must_use]
     pub const fn new(trace: u128, span: u64, is_sampled: bool) -> Self {

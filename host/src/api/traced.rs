@@ -8,12 +8,14 @@ use millwork_core::trace::TraceContext;
 
 use crate::traces::Traces;
 
-/// What W3C Trace Context calls the place in a trace.
-const TRACEPARENT: &str = "traceparent";
-
 /// The trace that a request belongs to, as W3C Trace Context says it. What is none is passed over, as the specification asks.
 pub(super) fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    headers.get(TRACEPARENT)?.to_str().ok()?.parse().ok()
+    headers
+        .get(TraceContext::HEADER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Gives a request its place, which it says to whatever is behind it, and tells of it when it is answered.
@@ -29,7 +31,8 @@ pub(super) async fn tell(
         return next.run(request).await;
     };
     if let Ok(value) = HeaderValue::try_from(asking.at.to_string()) {
-        request.headers_mut().insert(TRACEPARENT, value);
+        let headers = request.headers_mut();
+        headers.insert(TraceContext::HEADER, value);
     }
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();

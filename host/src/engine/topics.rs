@@ -290,7 +290,7 @@ fn trace(message: &Message) -> Option<TraceContext> {
     let (_, value) = message
         .headers
         .iter()
-        .find(|(name, _)| name == "traceparent")?;
+        .find(|(name, _)| name == TraceContext::HEADER)?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 

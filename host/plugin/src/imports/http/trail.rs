@@ -12,8 +12,7 @@ use super::door::HttpError;
 use crate::imports::clock::Clock;
 use crate::{CallTrace, SentRequest};
 
-/// What W3C Trace Context calls the place in a trace.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACEPARENT: HeaderName = HeaderName::from_static(TraceContext::HEADER);
 
 /// The first ones tell enough.
 const SENT_MAX: usize = 256;
